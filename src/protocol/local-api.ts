@@ -1,0 +1,120 @@
+/**
+ * The local API: what hooks, the MCP server and the command line ask of the daemon on their own machine. A unix socket in a 0700
+ * directory; every request also carries the key from a 0600 file (`Authorization: Bearer …`). No web page can reach it.
+ *
+ *   POST /local/messages                LocalSubmit      → MessageStatus      accepted (by the hub, or by this daemon while it is away)
+ *   GET  /local/messages/:id?wait=      —                → MessageStatus      waits until it is decided, answered or over (≤ 25 s)
+ *   GET  /local/messages/:id/trace      —                → Trace
+ *   POST /local/messages/:id/cancel     CancelRequest    → MessageStatus
+ *   GET  /local/threads/:id?limit=&before=  —            → ThreadPage
+ *   GET  /local/agents?filter=          —                → AgentsResponse     filter: all | online | machine:<id>
+ *   POST /local/inbox/take              Caller           → InboxTaken         hands out what waits for the caller's session
+ *   POST /local/inbox/ack               InboxAck         → Ok                 the hand-out arrived: delivered
+ *   POST /local/register                LocalRegister    → Ok
+ *   POST /local/feedback                LocalFeedback    → Ok
+ *   GET  /local/whoami                  —                → WhoAmI
+ *   GET  /local/status                  —                → LocalStatus
+ *   POST /local/hook/:agent/:event      the hook's stdin → text for the hook's stdout (may be empty)
+ *   POST /local/hook/ack/:offer         —                → 204                the hook printed it
+ *   GET  /local/doorbell/:agent?session=&pid=  —         → 200 text when mail waits, 204 when superseded or told to end
+ *
+ * The caller is named by headers (CALLER_HEADERS). The daemon believes the agent's pid first (its live registry knows the current
+ * session of that process), then the session id, then the directory.
+ */
+import { z } from 'zod';
+import { AddressText, ProjectId, SessionId } from './address.ts';
+import { MessageId, ThreadId } from './ids.ts';
+import { FeedbackRequest } from './machine-api.ts';
+import { MessageKind, Priority, Project, Session, Time } from './model.ts';
+import { BodyText, lineText } from './text.ts';
+
+export const CALLER_HEADERS = {
+  /** The agent program: claude, codex, … */
+  agent: 'x-intercom-agent',
+  /** The agent's process id. */
+  pid: 'x-intercom-pid',
+  /** The session id that the agent put into our environment; may be older than the process's current one. */
+  session: 'x-intercom-session',
+  /** The caller's working directory, percent-encoded. */
+  cwd: 'x-intercom-cwd',
+} as const;
+
+export const LocalSubmit = z.object({
+  to: AddressText.optional(),
+  kind: MessageKind.exclude(['notice']),
+  body: BodyText,
+  threadId: ThreadId.optional(),
+  inReplyTo: MessageId.optional(),
+  priority: Priority.default('normal'),
+  idempotencyKey: lineText(200).optional(),
+  requireApproval: z.enum(['auto', 'always']).default('auto'),
+  expiresInSeconds: z
+    .number()
+    .int()
+    .min(5)
+    .max(31 * 24 * 3600)
+    .optional(),
+});
+export type LocalSubmit = z.infer<typeof LocalSubmit>;
+
+/** A message as an agent reads it. */
+export const InboxItem = z.object({
+  id: MessageId,
+  threadId: ThreadId,
+  kind: MessageKind,
+  from: AddressText,
+  body: z.string(),
+  /** The body is longer than what is given here; fetch it with intercom_history. */
+  cut: z.boolean(),
+  approval: z.string(),
+  inReplyTo: MessageId.optional(),
+  sentAt: Time,
+});
+export type InboxItem = z.infer<typeof InboxItem>;
+export const InboxTaken = z.object({
+  /** To acknowledge once the messages reached the agent; absent when there are none. */
+  offer: z.string().optional(),
+  messages: z.array(InboxItem),
+  /** Messages beyond the limit, not given now. */
+  more: z.number().int().nonnegative(),
+});
+export type InboxTaken = z.infer<typeof InboxTaken>;
+export const InboxAck = z.object({ offer: z.string().max(64) });
+
+export const LocalRegister = z.object({
+  action: z.enum(['update', 'add_project', 'remove_project']).default('update'),
+  project: Project.partial().optional(),
+  machine: z.object({ displayName: lineText(100).optional(), description: lineText(500).optional() }).optional(),
+});
+export type LocalRegister = z.infer<typeof LocalRegister>;
+export const LocalFeedback = FeedbackRequest.omit({ fromProject: true, fromSession: true });
+
+export const WhoAmI = z.object({
+  /** The caller's own address. */
+  address: AddressText,
+  machine: z.string(),
+  project: ProjectId,
+  session: SessionId.optional(),
+  /** Whether the hub can be reached now. */
+  hubReachable: z.boolean(),
+});
+export type WhoAmI = z.infer<typeof WhoAmI>;
+
+export const LocalStatus = z.object({
+  machineId: z.string(),
+  version: z.string(),
+  epoch: z.string(),
+  startedAt: Time,
+  hub: z.object({
+    url: z.string(),
+    state: z.enum(['online', 'unreachable', 'refused', 'revoked', 'not_joined']),
+    /** The last refusal or failure, in words. */
+    problem: z.string().optional(),
+    since: Time,
+  }),
+  outbox: z.number().int().nonnegative(),
+  inbox: z.number().int().nonnegative(),
+  projects: z.number().int().nonnegative(),
+  sessions: z.array(Session),
+});
+export type LocalStatus = z.infer<typeof LocalStatus>;

@@ -1,0 +1,173 @@
+/**
+ * The machine API: what a daemon sends to its hub. Every request is signed (signing.ts) with the machine's secret; the hub takes
+ * the sender's machine from the signature, never from a body.
+ *
+ *   POST /api/machine/hello                     HelloRequest        → HelloResponse        at start and whenever asked to resync
+ *   POST /api/machine/heartbeat                 HeartbeatRequest    → HeartbeatResponse    every 15 s
+ *   POST /api/machine/sessions                  SessionsRequest     → Ok                   changed sessions, as they change
+ *   POST /api/machine/projects                  ProjectsRequest     → Ok                   the whole list, when it changed
+ *   POST /api/machine/messages                  SubmitRequest       → SubmitResponse       a batch; repeats return the first result
+ *   POST /api/machine/receipts                  ReceiptsRequest     → ReceiptsResponse     a batch, in order
+ *   GET  /api/machine/agents?filter=            —                   → AgentsResponse
+ *   GET  /api/machine/messages/:id              —                   → Trace                only messages this machine sent or received
+ *   POST /api/machine/messages/:id/cancel       CancelRequest       → MessageStatus        only its sender's machine
+ *   GET  /api/machine/threads/:id?limit=&before=  —                 → ThreadPage           only threads this machine takes part in
+ *   POST /api/machine/feedback                  FeedbackRequest     → Ok
+ *   POST /api/machine/leave                     —                   → Ok
+ *
+ * Without a signature: GET /api/health, GET /api/discover, and the join calls (join.ts).
+ */
+import { z } from 'zod';
+import { AddressText, ProjectId, SessionId } from './address.ts';
+import { WireError } from './errors.ts';
+import { MessageId, ThreadId } from './ids.ts';
+import { BATCH_MAX } from './limits.ts';
+import { MessageState } from './message-life.ts';
+import { Agent, Message, MessageKind, Priority, Project, Session, Thread, Time } from './model.ts';
+import { BodyText, lineText } from './text.ts';
+
+export const Ok = z.object({ ok: z.literal(true) });
+
+export const HelloRequest = z.object({
+  protocol: z.number().int(),
+  version: z.string().max(50),
+  /** New at each start of the daemon. */
+  epoch: z.string().max(64),
+  displayName: lineText(100),
+  description: lineText(500).default(''),
+  daemonUrl: z.url().max(300),
+  projects: z.array(Project).max(2000),
+  /** All live sessions; sessions the hub knows and this list lacks have ended. */
+  sessions: z.array(Session).max(2000),
+});
+export type HelloRequest = z.infer<typeof HelloRequest>;
+export const HelloResponse = z.object({
+  hubEpoch: z.string(),
+  hubVersion: z.string(),
+  protocol: z.number().int(),
+  heartbeatSeconds: z.number(),
+  time: Time,
+});
+export type HelloResponse = z.infer<typeof HelloResponse>;
+
+export const HeartbeatRequest = z.object({
+  epoch: z.string().max(64),
+  time: Time,
+  /** Messages in the daemon's outbox that the hub has not taken yet. */
+  outbox: z.number().int().nonnegative(),
+});
+export const HeartbeatResponse = z.object({
+  hubEpoch: z.string(),
+  /** The hub knows less than it should (restart, restored backup): send hello again. */
+  resync: z.boolean(),
+});
+
+export const SessionsRequest = z.object({ sessions: z.array(Session).min(1).max(500) });
+export const ProjectsRequest = z.object({ projects: z.array(Project).max(2000) });
+
+/** A message from an agent of this machine. The daemon names project and session; the hub puts the machine before them. */
+export const SubmitItem = z.object({
+  /** Made by the sending daemon; a repeat of the same id returns the first result. */
+  id: MessageId,
+  fromProject: ProjectId,
+  fromSession: SessionId.optional(),
+  /** Absent for a reply into a thread: the hub finds the other side. */
+  to: AddressText.optional(),
+  kind: MessageKind.exclude(['notice']),
+  body: BodyText,
+  threadId: ThreadId.optional(),
+  inReplyTo: MessageId.optional(),
+  priority: Priority.default('normal'),
+  /** Unique per sending agent; a repeat returns the first message whatever its id. */
+  idempotencyKey: lineText(200).optional(),
+  /** `always`: ask a person even if policy would let it pass. Nothing can ask for less than policy. */
+  requireApproval: z.enum(['auto', 'always']).default('auto'),
+  /** How many asks led to this one; each ask raises it by one. */
+  depth: z.number().int().min(0).max(100).default(0),
+  expiresInSeconds: z
+    .number()
+    .int()
+    .min(5)
+    .max(31 * 24 * 3600)
+    .optional(),
+  /** When the agent handed it in. */
+  submittedAt: Time,
+});
+export type SubmitItem = z.infer<typeof SubmitItem>;
+export const SubmitRequest = z.object({ items: z.array(SubmitItem).min(1).max(BATCH_MAX) });
+
+/** A message's state as its sender is told. */
+export const MessageStatus = z.object({
+  id: MessageId,
+  threadId: ThreadId,
+  to: AddressText,
+  state: MessageState,
+  stateSince: Time,
+  place: z.string(),
+  reason: z.string().optional(),
+  rule: z.string().optional(),
+  decidedBy: z.string().optional(),
+  /** The first reply, once there is one. */
+  answer: z.object({ id: MessageId, from: AddressText, body: z.string(), at: Time }).optional(),
+});
+export type MessageStatus = z.infer<typeof MessageStatus>;
+
+/** One result per item, in the order of the items. */
+export const SubmitResult = z.discriminatedUnion('ok', [
+  z.object({ ok: z.literal(true), status: MessageStatus }),
+  z.object({ ok: z.literal(false), error: WireError }),
+]);
+export type SubmitResult = z.infer<typeof SubmitResult>;
+export const SubmitResponse = z.object({ results: z.array(SubmitResult) });
+
+/** What happened to a message on this machine. Sent in order, kept until the hub has taken it. */
+export const Receipt = z.object({
+  messageId: MessageId,
+  state: MessageState.extract([
+    'dispatched',
+    'written',
+    'held_at_terminal',
+    'delivered',
+    'seen',
+    'denied',
+    'expired',
+    'cancelled',
+    'failed',
+  ]),
+  at: Time,
+  /** The session that got it, once there is one. */
+  session: SessionId.optional(),
+  proof: lineText(300).optional(),
+  reason: lineText(500).optional(),
+});
+export type Receipt = z.infer<typeof Receipt>;
+export const ReceiptsRequest = z.object({ items: z.array(Receipt).min(1).max(BATCH_MAX) });
+/** Receipts that the hub refused are answered by their reason; they are not sent again. */
+export const ReceiptsResponse = z.object({
+  results: z.array(z.enum(['applied', 'known', 'stale', 'unknown_message'])),
+});
+
+export const AgentsResponse = z.object({ agents: z.array(Agent), at: Time });
+export const CancelRequest = z.object({ reason: lineText(300).optional() });
+/** Oldest first. `before` (a message id) pages backwards. */
+export const ThreadPage = z.object({ thread: Thread, messages: z.array(Message), more: z.boolean() });
+export type ThreadPage = z.infer<typeof ThreadPage>;
+
+export const FeedbackRequest = z.object({
+  fromProject: ProjectId,
+  fromSession: SessionId.optional(),
+  type: z.enum(['bug', 'improvement', 'note']),
+  description: BodyText,
+  context: z.string().max(20_000).default(''),
+});
+export type FeedbackRequest = z.infer<typeof FeedbackRequest>;
+
+/** GET /api/discover, unsigned: lets `intercom join` find the hub on the tailnet. */
+export const DiscoverResponse = z.object({
+  hub: z.boolean(),
+  name: z.string(),
+  version: z.string(),
+  protocol: z.number().int(),
+});
+/** GET /api/health, unsigned. */
+export const HealthResponse = z.object({ status: z.enum(['ok', 'degraded']), version: z.string(), mode: z.string() });
