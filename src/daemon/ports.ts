@@ -100,8 +100,11 @@ export interface Delivery {
   /** Hands out what waits for this session (MCP check_inbox); nothing is delivered until `acknowledge`. */
   take(session: string | undefined, project: string): Promise<InboxTaken>;
   acknowledge(offer: string, proof: string): Promise<void>;
-  /** A call waits for the answer to `messageId`: the reply goes to it and not into the session. Returns how to stop waiting. */
-  awaitAnswer(messageId: string, onAnswer: (reply: DeliverMessage) => void): Unsubscribe;
+  /**
+   * A call waits for the answer to `messageId`: the reply goes to it and not into the session. `offer` is what the caller acknowledges
+   * (`POST /local/inbox/ack`) once the answer reached the agent; without that it goes into the session. Returns how to stop waiting.
+   */
+  awaitAnswer(messageId: string, onAnswer: (reply: DeliverMessage, offer: string) => void): Unsubscribe;
 }
 
 export interface Projects {

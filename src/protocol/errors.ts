@@ -46,6 +46,8 @@ export const ERROR_CODES = {
   denied: { status: 403, exit: 4, retry: false },
   /** Nobody decided in time; that never means yes. */
   expired: { status: 410, exit: 4, retry: false },
+  /** A message ended without arriving; the message of the error says why. */
+  failed: { status: 502, exit: 6, retry: false },
   /** It was cancelled or withdrawn. */
   cancelled: { status: 410, exit: 4, retry: false },
   /** No credentials, or a surface that this caller may not use. */

@@ -3,7 +3,7 @@
  * directory; every request also carries the key from a 0600 file (`Authorization: Bearer …`). No web page can reach it.
  *
  *   POST /local/messages                LocalSubmit      → MessageStatus      accepted (by the hub, or by this daemon while it is away)
- *   GET  /local/messages/:id?wait=      —                → MessageStatus      waits until it is decided, answered or over (≤ 25 s)
+ *   GET  /local/messages/:id?wait=&for= —                → LocalMessageStatus waits up to `wait` seconds (≤ 25) for: decision (default) | answer
  *   GET  /local/messages/:id/trace      —                → Trace
  *   POST /local/messages/:id/cancel     CancelRequest    → MessageStatus
  *   GET  /local/threads/:id?limit=&before=  —            → ThreadPage
@@ -12,6 +12,8 @@
  *   POST /local/inbox/ack               InboxAck         → Ok                 the hand-out arrived: delivered
  *   POST /local/register                LocalRegister    → Ok
  *   POST /local/feedback                LocalFeedback    → Ok
+ *   POST /local/sessions                LocalSession     → Session            an agent without an adapter of its own names its session (rung pull)
+ *   POST /local/sessions/:id/end        —                → Ok                 … and says goodbye; the end of its process does the same
  *   GET  /local/whoami                  —                → WhoAmI
  *   GET  /local/status                  —                → LocalStatus
  *   POST /local/hook/:agent/:event      the hook's stdin → text for the hook's stdout (may be empty)
@@ -24,7 +26,7 @@
 import { z } from 'zod';
 import { AddressText, ProjectId, SessionId } from './address.ts';
 import { MessageId, ThreadId } from './ids.ts';
-import { FeedbackRequest } from './machine-api.ts';
+import { FeedbackRequest, MessageStatus } from './machine-api.ts';
 import { MessageKind, Priority, Project, Session, Time } from './model.ts';
 import { BodyText, lineText } from './text.ts';
 
@@ -56,6 +58,31 @@ export const LocalSubmit = z.object({
     .optional(),
 });
 export type LocalSubmit = z.infer<typeof LocalSubmit>;
+
+/**
+ * What to wait for. decision: it is neither `submitted` nor `held` any more · answer: it is answered or over. While a call waits for the
+ * answer, the reply belongs to that call and not to the session; a wait that ended by its own time keeps this claim for another
+ * 3 s, so that the next slice follows without a gap.
+ */
+export const WaitFor = z.enum(['decision', 'answer']);
+export type WaitFor = z.infer<typeof WaitFor>;
+
+export const LocalMessageStatus = MessageStatus.extend({
+  /** The answer was handed to this call: to acknowledge (InboxAck) once it has reached the agent; else it goes into the session. */
+  offer: z.string().max(64).optional(),
+});
+export type LocalMessageStatus = z.infer<typeof LocalMessageStatus>;
+
+/**
+ * A session of an agent program that has no adapter here: it is listed, and gets its mail only when it asks (rung `pull`). The daemon finds the
+ * project by `cwd`, ends the session when the process is gone, and refuses the names of agents that have an adapter (`forbidden`).
+ */
+export const LocalSession = Session.pick({ id: true, name: true, cwd: true, agentVersion: true }).extend({
+  agent: lineText(60),
+  pid: z.number().int().positive(),
+  state: Session.shape.state.exclude(['ended']).default('idle'),
+});
+export type LocalSession = z.infer<typeof LocalSession>;
 
 /** A message as an agent reads it. */
 export const InboxItem = z.object({
