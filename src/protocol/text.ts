@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { MESSAGE_BODY_MAX } from './limits.ts';
 
 /** C0 controls but tab and newline, DEL, and C1: among them ESC, which starts every ANSI sequence. */
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/u;
 /** Half of a surrogate pair: cannot be written as UTF-8. */
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;

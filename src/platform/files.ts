@@ -1,0 +1,62 @@
+/** Files that hold secrets or state: made 0600 and replaced as a whole, never half-written. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Makes a directory (and its parents) that only its owner can enter. */
+export async function privateDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await chmod(path, 0o700);
+}
+
+/** Replaces a file at once: written beside it with `mode`, flushed, renamed over it. The directory must exist. */
+export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The file's text, or undefined if there is none. Other failures are thrown. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Reads a secret from its file, making a new one (32 random bytes, base64url) on first use. */
+export async function secretFile(path: string): Promise<string> {
+  const present = (await readIfThere(path))?.trim();
+  if (present !== undefined && present.length >= 32) return present;
+  const secret = randomBytes(32).toString('base64url');
+  await replaceFile(path, `${secret}\n`);
+  return secret;
+}
+
+/** True if others than the owner may read the file. */
+export async function readableByOthers(path: string): Promise<boolean> {
+  return ((await stat(path)).mode & 0o077) !== 0;
+}
+
+export function isMissing(error: unknown): boolean {
+  return errorCode(error) === 'ENOENT';
+}
+
+/** The `code` of a system error, or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,74 @@
+/**
+ * Where things live. `INTERCOM_HOME` moves everything, so that several instances run on one machine; otherwise the XDG directories.
+ * Never relative to the working directory.
+ */
+import { createHash } from 'node:crypto';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+
+export interface Paths {
+  /** config.yml and policies.yml. */
+  readonly config: string;
+  /** Databases, keys, backups. */
+  readonly state: string;
+  /** Unix sockets: inside `state`, or a short per-user directory when that path is too long for a socket. */
+  readonly runtime: string;
+  readonly configFile: string;
+  readonly policyFile: string;
+  readonly hubDatabase: string;
+  readonly daemonDatabase: string;
+  /** The hub's operator socket and the key that goes with it. */
+  readonly hubSocket: string;
+  readonly hubKey: string;
+  /** The daemon's local socket, and its key (also as a header file for curl). */
+  readonly daemonSocket: string;
+  readonly daemonKey: string;
+  readonly daemonKeyHeader: string;
+  /** The bearer of `intercom login`. */
+  readonly loginFile: string;
+  /** Where the hook scripts are copied to. */
+  readonly hooks: string;
+}
+
+/** The kernel's limit for a socket path is 104 bytes on macOS, 108 on Linux, with the closing zero. */
+const SOCKET_PATH_MAX = 100;
+
+export function resolvePaths(env: NodeJS.ProcessEnv, home: string = homedir()): Paths {
+  const own = absolute(env.INTERCOM_HOME);
+  const config =
+    own === undefined
+      ? join(absolute(env.XDG_CONFIG_HOME) ?? join(home, '.config'), 'ai-intercom')
+      : join(own, 'config');
+  const state =
+    own === undefined
+      ? join(absolute(env.XDG_STATE_HOME) ?? join(home, '.local', 'state'), 'ai-intercom')
+      : join(own, 'state');
+  const runtime = runtimeDirectory(state);
+  return {
+    config,
+    state,
+    runtime,
+    configFile: join(config, 'config.yml'),
+    policyFile: join(config, 'policies.yml'),
+    hubDatabase: join(state, 'hub.db'),
+    daemonDatabase: join(state, 'daemon.db'),
+    hubSocket: join(runtime, 'hub.sock'),
+    hubKey: join(state, 'hub.key'),
+    daemonSocket: join(runtime, 'daemon.sock'),
+    daemonKey: join(state, 'daemon.key'),
+    daemonKeyHeader: join(state, 'daemon.key.header'),
+    loginFile: join(config, 'login.json'),
+    hooks: join(state, 'hooks'),
+  };
+}
+
+function absolute(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  return isAbsolute(text) ? text : resolve(text);
+}
+
+function runtimeDirectory(state: string): string {
+  if (Buffer.byteLength(join(state, 'daemon.sock')) <= SOCKET_PATH_MAX) return state;
+  const short = createHash('sha256').update(state).digest('hex').slice(0, 12);
+  return join(tmpdir(), `intercom-${userInfo().uid}`, short);
+}
