@@ -122,3 +122,32 @@ export interface AgentAdapter {
   start(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** A hook's call, as the local API hands it on: authenticated, bounded, its body not looked at yet. */
+export interface HookCall {
+  readonly agent: string;
+  /** The agent's own name of the event: SessionStart, PostToolUse, … */
+  readonly event: string;
+  readonly caller: Caller;
+  /** The hook's stdin. */
+  readonly body: string;
+}
+
+/** What a hook prints. `offer` is what it carries, to be acknowledged once it was printed (header HOOK_OFFER_HEADER). */
+export interface HookAnswer {
+  readonly text: string;
+  readonly offer?: string | undefined;
+}
+
+/** The hook side of the agent adapters, without HTTP. The local API turns every failure of it into silence. */
+export interface AgentHooks {
+  event(call: HookCall): Promise<HookAnswer>;
+  /** The hook printed what it was given. Unknown and repeated offers are fine. */
+  acknowledge(offer: string): Promise<void>;
+  /** Resolves with the text when mail waits, or with undefined when superseded, told to end, or `signal` aborts. */
+  doorbell(call: {
+    readonly agent: string;
+    readonly caller: Caller;
+    readonly signal: AbortSignal;
+  }): Promise<HookAnswer | undefined>;
+}

@@ -41,6 +41,9 @@ export const CALLER_HEADERS = {
   cwd: 'x-intercom-cwd',
 } as const;
 
+/** On the answer of a hook: the hand-out that its text carries, for POST /local/hook/ack/:offer. Absent when it carries none. */
+export const HOOK_OFFER_HEADER = 'x-intercom-offer';
+
 export const LocalSubmit = z.object({
   to: AddressText.optional(),
   kind: MessageKind.exclude(['notice']),
