@@ -1,0 +1,124 @@
+/**
+ * The operator API as typed calls. Every answer is parsed by its schema; every failure is an IntercomError: what the hub refused in the
+ * hub's own words, what did not reach it as `unreachable`.
+ */
+import type { z } from 'zod';
+import { ErrorBody, IntercomError } from '../../../src/protocol/errors.ts';
+import { MessageStatus, Ok, ThreadPage } from '../../../src/protocol/machine-api.ts';
+import { Approval, Machine, Trace } from '../../../src/protocol/model.ts';
+import {
+  Me,
+  Snapshot,
+  ThreadsPage,
+  type DecisionRequest,
+  type OperatorSubmit,
+} from '../../../src/protocol/operator-api.ts';
+
+/** How long one call may take, ms; a phone that lost its network must not wait for ever. */
+const CALL_TIMEOUT = 20_000;
+const BASE = '/api/operator';
+
+export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
+
+/** What a caller hands in: the schema's output with everything that has a default left open. */
+export type Decision = Pick<DecisionRequest, 'verdict' | 'shownHash'> &
+  Partial<Pick<DecisionRequest, 'scope' | 'reason'>>;
+export type NewMessage = Pick<OperatorSubmit, 'body'> & Partial<OperatorSubmit>;
+
+export interface Api {
+  signIn(code: string): Promise<Me>;
+  signOut(): Promise<void>;
+  me(): Promise<Me>;
+  snapshot(): Promise<Snapshot>;
+  decide(approvalId: string, decision: Decision): Promise<Approval>;
+  threads(before: string | undefined): Promise<z.infer<typeof ThreadsPage>>;
+  thread(id: string, before: string | undefined): Promise<ThreadPage>;
+  submit(message: NewMessage): Promise<MessageStatus>;
+  trace(messageId: string): Promise<Trace>;
+  cancel(messageId: string): Promise<MessageStatus>;
+  renameMachine(id: string, displayName: string): Promise<Machine>;
+  revokeMachine(id: string): Promise<Machine>;
+  rotateMachine(id: string): Promise<Machine>;
+  removeMachine(id: string): Promise<void>;
+}
+
+export function createApi(fetcher: Fetch): Api {
+  async function call<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
+    return read(await send(fetcher, method, path, body), schema);
+  }
+  const at = (id: string) => encodeURIComponent(id);
+  return {
+    signIn: (code) => call('POST', '/sign-in', Me, { code }),
+    signOut: async () => {
+      await call('POST', '/sign-out', Ok, {});
+    },
+    me: () => call('GET', '/me', Me),
+    snapshot: () => call('GET', '/snapshot', Snapshot),
+    decide: (id, decision) => call('POST', `/approvals/${at(id)}/decision`, Approval, decision),
+    threads: (before) => call('GET', `/threads${paging(before)}`, ThreadsPage),
+    thread: (id, before) => call('GET', `/threads/${at(id)}${paging(before)}`, ThreadPage),
+    submit: (message) => call('POST', '/messages', MessageStatus, message),
+    trace: (id) => call('GET', `/messages/${at(id)}/trace`, Trace),
+    cancel: (id) => call('POST', `/messages/${at(id)}/cancel`, MessageStatus, {}),
+    renameMachine: (id, displayName) => call('PATCH', `/machines/${at(id)}`, Machine, { displayName }),
+    revokeMachine: (id) => call('POST', `/machines/${at(id)}/revoke`, Machine, {}),
+    rotateMachine: (id) => call('POST', `/machines/${at(id)}/rotate`, Machine, {}),
+    removeMachine: async (id) => {
+      await call('DELETE', `/machines/${at(id)}`, Ok);
+    },
+  };
+}
+
+function paging(before: string | undefined): string {
+  return before === undefined ? '?limit=50' : `?limit=50&before=${encodeURIComponent(before)}`;
+}
+
+async function send(fetcher: Fetch, method: string, path: string, body: unknown): Promise<Response> {
+  const init: RequestInit = {
+    method,
+    credentials: 'same-origin',
+    cache: 'no-store',
+    redirect: 'error',
+    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    signal: AbortSignal.timeout(CALL_TIMEOUT),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
+  try {
+    return await fetcher(`${BASE}${path}`, init);
+  } catch (cause) {
+    throw new IntercomError('unreachable', 'The hub does not answer.', {
+      next: 'Look whether this device is online and the hub runs, then try again.',
+      cause,
+    });
+  }
+}
+
+async function read<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const value = await jsonOf(response);
+  if (!response.ok) throw refusal(response.status, value);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new IntercomError('unsupported_version', 'The hub answered in a way that this page does not understand.', {
+    next: 'Reload the page: the hub may be newer than it.',
+    cause: parsed.error,
+  });
+}
+
+async function jsonOf(response: Response): Promise<unknown> {
+  try {
+    const value: unknown = await response.json();
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The hub's own words where it gave them; something between us and the hub may not have. */
+function refusal(status: number, value: unknown): IntercomError {
+  const body = ErrorBody.safeParse(value);
+  if (body.success) return IntercomError.fromWire(body.data.error);
+  if (status === 401) return new IntercomError('unauthorized', 'You are not signed in.');
+  return new IntercomError(status >= 500 ? 'unreachable' : 'internal', `The hub could not answer (HTTP ${status}).`, {
+    next: 'Try again in a moment.',
+  });
+}

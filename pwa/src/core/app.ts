@@ -1,0 +1,221 @@
+/**
+ * The app behind the screens: holds the state, the stream and the person's sign-in, and does what a button asks. Screens read its stores
+ * and call its methods; nothing here draws.
+ *
+ * Invariant: what is said to have happened has happened: every success comes from an answer of the hub.
+ */
+import type { IntercomError} from '../../../src/protocol/errors.ts';
+import { toIntercomError } from '../../../src/protocol/errors.ts';
+import type { HubEvent } from '../../../src/protocol/events.ts';
+import { newId } from '../../../src/protocol/ids.ts';
+import type { Approval, Machine, Operator, Trace } from '../../../src/protocol/model.ts';
+import type { MessageStatus } from '../../../src/protocol/machine-api.ts';
+import type { Api, Decision, NewMessage } from './api.ts';
+import {
+  applyEvent,
+  fromSnapshot,
+  mergeApproval,
+  mergeMachine,
+  mergeThreadPage,
+  placeOf,
+  skipEvent,
+  type MeshState,
+} from './state.ts';
+import { createStore } from './store.ts';
+import { EventStream, type Connection, type StreamDeps, type StreamSink } from './stream.ts';
+
+export type SignIn =
+  | { readonly state: 'unknown' }
+  | { readonly state: 'signing-in' }
+  | { readonly state: 'in' }
+  /** `problem`: why the last try failed, when there was one. */
+  | { readonly state: 'out'; readonly problem?: IntercomError };
+
+export interface Toast {
+  readonly id: string;
+  readonly tone: 'good' | 'bad' | 'calm';
+  readonly text: string;
+}
+const TOASTS_MAX = 4;
+
+export class App {
+  readonly mesh = createStore<MeshState | undefined>(undefined);
+  readonly connection = createStore<Connection>({ state: 'off' });
+  readonly signIn = createStore<SignIn>({ state: 'unknown' });
+  readonly toasts = createStore<readonly Toast[]>([]);
+  /** The hub speaks of things that this page does not know: it is the older one. */
+  readonly outdated = createStore(false);
+  private readonly api: Api;
+  private readonly stream: EventStream;
+
+  constructor(api: Api, deps: StreamDeps) {
+    this.api = api;
+    this.stream = new EventStream(deps, this.sink());
+  }
+
+  /** Asks the hub who we are and goes live, or shows the way to sign in. */
+  async start(): Promise<void> {
+    try {
+      await this.refresh();
+    } catch (thrown) {
+      // Anything but "not signed in" is the line's matter: the stream goes on trying.
+      if (this.failed(thrown).code === 'unauthorized') return;
+    }
+    this.stream.start();
+  }
+
+  async signInWith(code: string): Promise<void> {
+    this.stream.stop();
+    this.signIn.set({ state: 'signing-in' });
+    try {
+      await this.api.signIn(code);
+    } catch (thrown) {
+      this.mesh.set(undefined);
+      this.signIn.set({ state: 'out', problem: toIntercomError(thrown) });
+      return;
+    }
+    this.mesh.set(undefined);
+    await this.start();
+  }
+
+  async signOut(): Promise<void> {
+    await this.api.signOut();
+    this.signedOut();
+  }
+
+  retryNow(): void {
+    this.stream.retryNow();
+  }
+
+  visibilityChanged(): void {
+    this.stream.visibilityChanged();
+  }
+
+  /** Decides an approval as it was shown. Throws what the hub refused; `conflict` when somebody was first. */
+  async decide(approval: Approval, decision: Omit<Decision, 'shownHash'>): Promise<Approval> {
+    const decided = await this.guarded(() =>
+      this.api.decide(approval.id, { ...decision, shownHash: approval.shownHash }),
+    );
+    this.change((state) => mergeApproval(state, decided));
+    return decided;
+  }
+
+  /** Fetches a conversation, or its page before the oldest message that is here. */
+  async openThread(id: string, before?: string): Promise<void> {
+    const page = await this.guarded(() => this.api.thread(id, before));
+    this.change((state) => mergeThreadPage(state, page, before !== undefined));
+  }
+
+  /** Sends a text. The caller keeps `key` over retries, so that a lost answer never makes a second message. */
+  async send(message: NewMessage, key: string): Promise<MessageStatus> {
+    return this.guarded(() => this.api.submit({ ...message, idempotencyKey: key }));
+  }
+
+  async trace(messageId: string): Promise<Trace> {
+    return this.guarded(() => this.api.trace(messageId));
+  }
+
+  async cancelMessage(messageId: string): Promise<MessageStatus> {
+    return this.guarded(() => this.api.cancel(messageId));
+  }
+
+  async renameMachine(id: string, name: string): Promise<void> {
+    this.tookMachine(await this.guarded(() => this.api.renameMachine(id, name)));
+  }
+
+  async revokeMachine(id: string): Promise<void> {
+    this.tookMachine(await this.guarded(() => this.api.revokeMachine(id)));
+  }
+
+  async rotateMachine(id: string): Promise<void> {
+    this.tookMachine(await this.guarded(() => this.api.rotateMachine(id)));
+  }
+
+  async removeMachine(id: string): Promise<void> {
+    await this.guarded(() => this.api.removeMachine(id));
+  }
+
+  toast(tone: Toast['tone'], text: string): void {
+    const toast: Toast = { id: newId('log'), tone, text };
+    this.toasts.update((list) => [...list, toast].slice(-TOASTS_MAX));
+  }
+
+  dismissToast(id: string): void {
+    this.toasts.update((list) => list.filter((toast) => toast.id !== id));
+  }
+
+  private tookMachine(machine: Machine): void {
+    this.change((state) => mergeMachine(state, machine));
+  }
+
+  private change(change: (state: MeshState) => MeshState): void {
+    const state = this.mesh.get();
+    if (state !== undefined) this.mesh.set(change(state));
+  }
+
+  private async refresh(): Promise<void> {
+    const snapshot = await this.api.snapshot();
+    this.mesh.set(fromSnapshot(snapshot, this.mesh.get()));
+    this.signIn.set({ state: 'in' });
+  }
+
+  /** A call that notices when the sign-in is over. */
+  private async guarded<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (thrown) {
+      throw this.failed(thrown);
+    }
+  }
+
+  private failed(thrown: unknown): IntercomError {
+    const error = toIntercomError(thrown);
+    if (error.code === 'unauthorized') this.signedOut();
+    if (error.code === 'unsupported_version') this.outdated.set(true);
+    return error;
+  }
+
+  private signedOut(): void {
+    this.stream.stop();
+    this.mesh.set(undefined);
+    this.signIn.set({ state: 'out' });
+  }
+
+  private event(seq: number, change: (state: MeshState) => MeshState): 'taken' | 'hole' {
+    const state = this.mesh.get();
+    if (state === undefined || placeOf(state, seq) === 'hole') return 'hole';
+    this.mesh.set(change(state));
+    return 'taken';
+  }
+
+  private sink(): StreamSink {
+    return {
+      position: () => this.mesh.get(),
+      refresh: () => this.refresh(),
+      event: (event: HubEvent) => this.event(event.seq, (state) => applyEvent(state, event)),
+      unreadable: (seq) => {
+        this.outdated.set(true);
+        return this.event(seq, (state) => skipEvent(state, seq));
+      },
+      connection: (now) => this.connection.set(now),
+      mayRetry: async () => {
+        try {
+          await this.api.me();
+          return true;
+        } catch (thrown) {
+          return this.failed(thrown).code !== 'unauthorized';
+        }
+      },
+      failed: (error) => this.failed(error),
+    };
+  }
+}
+
+/** The operator may decide and write. */
+export function mayAct(me: Operator): boolean {
+  return me.role !== 'viewer';
+}
+
+export function isOwner(me: Operator): boolean {
+  return me.role === 'owner';
+}

@@ -1,0 +1,43 @@
+/** The browser's side of the parts that the app is handed: sockets, timers, the page's visibility. The only file that reaches for them. */
+import type { Fetch } from './api.ts';
+import type { Socket, StreamDeps } from './stream.ts';
+
+export const browserFetch: Fetch = (path, init) => fetch(path, init);
+
+export const browserStream: StreamDeps = {
+  open: openSocket,
+  timers: {
+    now: () => Date.now(),
+    set: (action, ms) => window.setTimeout(action, ms),
+    clear: (id) => window.clearTimeout(id),
+  },
+  random: () => Math.random(),
+  hidden: () => document.visibilityState === 'hidden',
+};
+
+function openSocket(path: string): Socket {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  const web = new WebSocket(url);
+  const socket: Socket = {
+    onmessage: null,
+    onclose: null,
+    close: () => web.close(),
+    send: (text) => {
+      if (web.readyState === WebSocket.OPEN) web.send(text);
+    },
+  };
+  web.addEventListener('message', (event: MessageEvent<unknown>) => socket.onmessage?.({ data: event.data }));
+  web.addEventListener('close', () => socket.onclose?.());
+  return socket;
+}
+
+/** Copies a text; false where the browser does not let us (it does so on https and loopback only). */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

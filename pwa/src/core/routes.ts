@@ -1,0 +1,44 @@
+/**
+ * Where in the app we are, written behind the `#` (the hub never sees it). A sign-in code stands there too, for one moment: it is taken
+ * out of the address bar before it is used.
+ */
+export type Route =
+  | { readonly at: 'approvals' }
+  | { readonly at: 'threads' }
+  | { readonly at: 'thread'; readonly id: string }
+  | { readonly at: 'machines' }
+  | { readonly at: 'sign-in'; readonly code: string };
+
+export function parseRoute(hash: string): Route {
+  const [first = '', second = ''] = hash.replace(/^#?\/?/, '').split('/');
+  const rest = decode(second);
+  switch (first) {
+    case 'threads':
+      return rest === '' ? { at: 'threads' } : { at: 'thread', id: rest };
+    case 'machines':
+      return { at: 'machines' };
+    case 'sign-in':
+      return rest === '' ? { at: 'approvals' } : { at: 'sign-in', code: rest };
+    default:
+      return { at: 'approvals' };
+  }
+}
+
+export function hrefOf(route: Route): string {
+  switch (route.at) {
+    case 'thread':
+      return `#/threads/${encodeURIComponent(route.id)}`;
+    case 'sign-in':
+      return `#/sign-in/${encodeURIComponent(route.code)}`;
+    default:
+      return `#/${route.at}`;
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}

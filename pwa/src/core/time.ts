@@ -1,0 +1,67 @@
+/** Times as people say them. Pure but for `useNow`, the one shared clock that makes ages grow. */
+import { createStore, useStore } from './store.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const clock = createStore(Date.now());
+/** The longest an age on screen is behind, ms. */
+const TICK = 5000;
+let ticking = false;
+
+/** The time now (ms), renewed every few seconds for every component that uses it. */
+export function useNow(): number {
+  if (!ticking) {
+    ticking = true;
+    setInterval(() => clock.set(Date.now()), TICK);
+  }
+  return useStore(clock);
+}
+
+function span(ms: number): string {
+  if (ms < 45 * 1000) return `${Math.max(1, Math.round(ms / 1000))} s`;
+  if (ms < HOUR) return `${Math.max(1, Math.round(ms / MINUTE))} min`;
+  if (ms < DAY) return `${Math.round(ms / HOUR)} h`;
+  const days = Math.round(ms / DAY);
+  return days === 1 ? '1 day' : `${days} days`;
+}
+
+/** "just now", "3 min ago". A clock that runs before ours is not worth a negative number. */
+export function ago(time: string, now: number): string {
+  const ms = now - Date.parse(time);
+  return ms < 5000 ? 'just now' : `${span(ms)} ago`;
+}
+
+/** "3 min", without "ago", for narrow places. */
+export function age(time: string, now: number): string {
+  const ms = now - Date.parse(time);
+  return ms < 5000 ? 'now' : span(ms);
+}
+
+/** "in 23 h", or undefined when it is over. */
+export function until(time: string, now: number): string | undefined {
+  const ms = Date.parse(time) - now;
+  return ms <= 0 ? undefined : `in ${span(ms)}`;
+}
+
+/** The clock time, with the day where it is not today's. */
+export function clockTime(time: string, now: number): string {
+  const date = new Date(time);
+  const sameDay = date.toDateString() === new Date(now).toDateString();
+  return date.toLocaleString(undefined, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    ...(sameDay ? {} : { day: 'numeric', month: 'short' }),
+  });
+}
+
+export function fullTime(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+}
+
+/** The next redraw sees this moment; for times that were just set. */
+export function touchClock(): void {
+  clock.set(Date.now());
+}

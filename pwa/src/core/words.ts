@@ -1,0 +1,124 @@
+/** The words for states, scopes and surfaces, in one place, so that every screen says the same. */
+import type { MessageState } from '../../../src/protocol/message-life.ts';
+import type {
+  Approval,
+  ApprovalState,
+  GrantScope,
+  MessageKind,
+  Session,
+  SessionState,
+  Surface,
+} from '../../../src/protocol/model.ts';
+
+/** wait: somebody has to do something · busy: on its way · good: arrived · bad: over, and not as wanted · calm: nothing to say. */
+export type Tone = 'wait' | 'busy' | 'good' | 'bad' | 'calm';
+
+export const SCOPE_LABEL: Readonly<Record<GrantScope, string>> = {
+  once: 'Allow once',
+  mission: 'Allow in this conversation',
+  session: 'Allow in this session',
+  always: 'Always allow',
+};
+
+const SCOPE_RESULT: Readonly<Record<GrantScope, string>> = {
+  once: 'once',
+  mission: 'for this conversation',
+  session: 'for this session',
+  always: 'for always',
+};
+
+const SURFACE_LABEL: Readonly<Record<Surface, string>> = {
+  telegram: 'in Telegram',
+  web: 'on the web page',
+  cli: 'in a terminal',
+  terminal: 'at the agent’s terminal',
+  policy: 'by policy',
+  hub: 'by the hub',
+};
+
+export function surfaceLabel(surface: Surface): string {
+  return SURFACE_LABEL[surface];
+}
+
+/** "Allowed once by gilles in Telegram", without the time. */
+export function decisionSentence(approval: Approval): string {
+  const decision = approval.decision;
+  if (decision === undefined) return APPROVAL_LABEL[approval.state].text;
+  const how = decision.verdict === 'allow' ? `Allowed ${SCOPE_RESULT[decision.scope]}` : 'Denied';
+  return `${how} by ${decision.by} ${surfaceLabel(decision.via)}`;
+}
+
+export const APPROVAL_LABEL: Readonly<Record<ApprovalState, { readonly text: string; readonly tone: Tone }>> = {
+  pending: { text: 'Waits for you', tone: 'wait' },
+  allowed: { text: 'Allowed', tone: 'good' },
+  denied: { text: 'Denied', tone: 'bad' },
+  expired: { text: 'Expired, nobody answered', tone: 'calm' },
+  withdrawn: { text: 'Withdrawn, no longer needed', tone: 'calm' },
+  answered_elsewhere: { text: 'Answered elsewhere', tone: 'calm' },
+};
+
+export const KIND_LABEL: Readonly<Record<MessageKind, string>> = {
+  send: 'Note',
+  ask: 'Question',
+  chat: 'Conversation',
+  reply: 'Reply',
+  notice: 'Notice of the hub',
+};
+
+/** A message's state in words. `machine` is the name of the place where it is. */
+export function messageStateLabel(
+  state: MessageState,
+  machine: string,
+): { readonly text: string; readonly tone: Tone } {
+  switch (state) {
+    case 'submitted':
+      return { text: 'Accepted', tone: 'busy' };
+    case 'held':
+      return { text: 'Waits for approval', tone: 'wait' };
+    case 'queued':
+      return { text: 'Queued', tone: 'busy' };
+    case 'dispatched':
+      return { text: `On ${machine}`, tone: 'busy' };
+    case 'written':
+      return { text: 'Handed over, not yet proven', tone: 'busy' };
+    case 'held_at_terminal':
+      return { text: `Held at the terminal of ${machine}`, tone: 'wait' };
+    case 'delivered':
+      return { text: 'Delivered', tone: 'good' };
+    case 'seen':
+      return { text: 'Seen', tone: 'good' };
+    case 'answered':
+      return { text: 'Answered', tone: 'good' };
+    case 'denied':
+      return { text: 'Denied', tone: 'bad' };
+    case 'expired':
+      return { text: 'Expired', tone: 'bad' };
+    case 'cancelled':
+      return { text: 'Cancelled', tone: 'calm' };
+    case 'failed':
+      return { text: 'Failed', tone: 'bad' };
+  }
+}
+
+const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; readonly tone: Tone }>> = {
+  starting: { text: 'Starting', tone: 'busy' },
+  working: { text: 'Working', tone: 'busy' },
+  idle: { text: 'Idle', tone: 'good' },
+  waiting: { text: 'Waits for its person', tone: 'wait' },
+  unknown: { text: 'State unknown', tone: 'calm' },
+  ended: { text: 'Ended', tone: 'calm' },
+};
+
+export function sessionStateLabel(session: Session): { readonly text: string; readonly tone: Tone } {
+  if (session.state === 'waiting' && session.waitingFor !== undefined) {
+    return { text: `Waits: ${session.waitingFor}`, tone: 'wait' };
+  }
+  return SESSION_LABEL[session.state];
+}
+
+export const RUNG_LABEL: Readonly<Record<Session['rung'], string>> = {
+  inbox_socket: 'Messages go straight in',
+  hooks: 'Messages come with its hooks',
+  pull: 'Reads messages only when it asks',
+  none: 'Messages cannot reach it',
+};

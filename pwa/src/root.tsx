@@ -1,0 +1,52 @@
+/** Chooses the screen: by the person's sign-in first, then by the route. */
+import { useEffect, useState } from 'preact/hooks';
+import type { App } from './core/app.ts';
+import { parseRoute, type Route } from './core/routes.ts';
+import type { MeshState } from './core/state.ts';
+import { useStore } from './core/store.ts';
+import { ApprovalsScreen } from './screens/approvals.tsx';
+import { MachinesScreen } from './screens/machines.tsx';
+import { SignInScreen, WaitScreen } from './screens/sign-in.tsx';
+import { ThreadsScreen } from './screens/threads.tsx';
+import { Shell } from './ui/shell.tsx';
+
+function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  useEffect(() => {
+    const listener = () => {
+      setRoute(parseRoute(location.hash));
+      window.scrollTo(0, 0);
+    };
+    window.addEventListener('hashchange', listener);
+    return () => window.removeEventListener('hashchange', listener);
+  }, []);
+  return route;
+}
+
+export function Root({ app }: { readonly app: App }) {
+  const signIn = useStore(app.signIn);
+  const state = useStore(app.mesh);
+  const route = useRoute();
+  if (signIn.state === 'out') return <SignInScreen app={app} problem={signIn.problem} />;
+  if (signIn.state === 'signing-in' || state === undefined) {
+    return <WaitScreen app={app} signingIn={signIn.state === 'signing-in'} />;
+  }
+  return (
+    <Shell app={app} state={state} route={route}>
+      <Screen app={app} state={state} route={route} />
+    </Shell>
+  );
+}
+
+function Screen({ app, state, route }: { readonly app: App; readonly state: MeshState; readonly route: Route }) {
+  switch (route.at) {
+    case 'threads':
+      return <ThreadsScreen app={app} state={state} openId={undefined} />;
+    case 'thread':
+      return <ThreadsScreen app={app} state={state} openId={route.id} />;
+    case 'machines':
+      return <MachinesScreen app={app} state={state} />;
+    default:
+      return <ApprovalsScreen app={app} state={state} />;
+  }
+}

@@ -1,0 +1,89 @@
+/** What waits for the person, and what was decided lately. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { mayAct, type App } from '../core/app.ts';
+import { decidedApprovals, pendingApprovals, type MeshState } from '../core/state.ts';
+import { Empty } from '../ui/bits.tsx';
+import { ApprovalCard } from './approval-card.tsx';
+import { DecidedRow } from './decided-row.tsx';
+
+/** After the list moved, buttons wait this long (ms), so that a finger on its way does not meet another card. */
+const SETTLE = 350;
+const DECIDED_FIRST = 8;
+
+export function ApprovalsScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
+  const pending = pendingApprovals(state);
+  const decided = decidedApprovals(state);
+  const [all, setAll] = useState(false);
+  const settled = useSettled(pending.map((approval) => approval.id));
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = all ? decided : decided.slice(0, DECIDED_FIRST);
+  return (
+    <div class="approvals">
+      <section class="approvals-pending" aria-labelledby="pending-title">
+        <h1 id="pending-title" ref={heading} tabIndex={-1}>
+          Approvals
+          {pending.length > 0 && <span class="count">{pending.length}</span>}
+        </h1>
+        {!mayAct(state.me) && (
+          <p class="hint">You may look, but not decide: your role is “viewer”. The owner of the hub can change that.</p>
+        )}
+        {pending.length === 0 && (
+          <Empty title="Nothing waits for you">
+            <p>When one agent wants to write to another and your rules say “ask”, its message appears here at once.</p>
+            <p>Machines that want to join ask here too.</p>
+          </Empty>
+        )}
+        <ul class="cards">
+          {pending.map((approval) => (
+            <li key={approval.id}>
+              <ApprovalCard
+                app={app}
+                state={state}
+                approval={approval}
+                settled={settled}
+                onDecided={() => heading.current?.focus()}
+              />
+            </li>
+          ))}
+        </ul>
+      </section>
+      {decided.length > 0 && (
+        <section class="approvals-decided" aria-labelledby="decided-title">
+          <h2 id="decided-title">Decided</h2>
+          <ul class="decided">
+            {shown.map((approval) => (
+              <li key={approval.id}>
+                <DecidedRow state={state} approval={approval} />
+              </li>
+            ))}
+          </ul>
+          {decided.length > DECIDED_FIRST && (
+            <button type="button" class="text-button" aria-expanded={all} onClick={() => setAll(!all)}>
+              {all ? 'Show fewer' : `Show all ${decided.length}`}
+            </button>
+          )}
+        </section>
+      )}
+    </div>
+  );
+}
+
+/** False for a moment after a card above another one has gone; a card that comes last moves nothing. */
+function useSettled(ids: readonly string[]): boolean {
+  const before = useRef<readonly string[]>(ids);
+  const [settled, setSettled] = useState(true);
+  const moved = before.current.some((id, index) => ids[index] !== id) && ids.length > 0;
+  const key = ids.join(' ');
+  useEffect(() => {
+    const changed = before.current.some((id, index) => ids[index] !== id) && ids.length > 0;
+    before.current = ids;
+    if (!changed) return;
+    setSettled(false);
+    const timer = setTimeout(() => setSettled(true), SETTLE);
+    return () => {
+      clearTimeout(timer);
+      setSettled(true);
+    };
+  }, [key]);
+  return settled && !moved;
+}

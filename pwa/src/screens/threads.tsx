@@ -1,0 +1,82 @@
+/** All conversations, newest first, and beside it (on a phone: instead of it) the opened one. */
+import type { Thread } from '../../../src/protocol/model.ts';
+import type { App } from '../core/app.ts';
+import { hrefOf } from '../core/routes.ts';
+import { sortedThreads, type MeshState } from '../core/state.ts';
+import { Ago, Chip, Command, Empty } from '../ui/bits.tsx';
+import { describeAddress } from '../ui/route-line.tsx';
+import { Conversation } from './conversation.tsx';
+
+export function ThreadsScreen(props: {
+  readonly app: App;
+  readonly state: MeshState;
+  readonly openId: string | undefined;
+}) {
+  const { app, state, openId } = props;
+  const threads = sortedThreads(state.threads);
+  return (
+    <div class={openId === undefined ? 'threads' : 'threads has-open'}>
+      <section class="thread-list" aria-labelledby="threads-title">
+        <h1 id="threads-title">Threads</h1>
+        {threads.length === 0 ? (
+          <Empty title="No conversations yet">
+            <p>What agents write to each other, and to you, is kept here.</p>
+            <p>
+              Write to one from <a href="#/machines">Machines</a>, or let your agents use intercom:
+            </p>
+            <Command text="intercom hooks install" />
+          </Empty>
+        ) : (
+          <ul>
+            {threads.map((thread) => (
+              <li key={thread.id}>
+                <ThreadRow state={state} thread={thread} here={thread.id === openId} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      {openId === undefined ? (
+        <section class="conversation placeholder">
+          <p>Choose a thread to read it here.</p>
+        </section>
+      ) : (
+        <Conversation key={openId} app={app} state={state} threadId={openId} />
+      )}
+    </div>
+  );
+}
+
+function ThreadRow({
+  state,
+  thread,
+  here,
+}: {
+  readonly state: MeshState;
+  readonly thread: Thread;
+  readonly here: boolean;
+}) {
+  const names = thread.participants.map((address) => describeAddress(state, address).who);
+  return (
+    <a
+      class="thread-row"
+      href={hrefOf({ at: 'thread', id: thread.id })}
+      {...(here ? { 'aria-current': 'true' as const } : {})}
+    >
+      <span class="thread-names">{names.join(' · ')}</span>
+      <span class="thread-age">
+        <Ago time={thread.lastMessageAt} />
+      </span>
+      <span class="thread-title">{thread.title}</span>
+      <span class="thread-last">
+        {thread.messageCount > 1 && <b>{describeAddress(state, thread.lastFrom).who}: </b>}
+        {thread.messageCount > 1 ? thread.lastText : 'one message'}
+      </span>
+      {thread.held > 0 && (
+        <span class="thread-held">
+          <Chip tone="wait">{thread.held === 1 ? 'One waits for approval' : `${thread.held} wait for approval`}</Chip>
+        </span>
+      )}
+    </a>
+  );
+}
