@@ -1,0 +1,141 @@
+/** The tables of a daemon's store (daemon.db), as the query builder sees them, and the migrations that make them. */
+import type { Generated } from 'kysely';
+import type { Migration } from '../../platform/store/migrations.ts';
+
+export interface DaemonSchema {
+  /** Messages for the sessions of this machine, in order of arrival. */
+  inbox: {
+    seq: Generated<number>;
+    message_id: string;
+    thread_id: string;
+    in_reply_to: string | null;
+    /** The DeliverMessage as JSON; its body is emptied some days after it is over. */
+    message: string;
+    state: string;
+    state_since: string;
+    session: string | null;
+    rung: string | null;
+    offer: string | null;
+    attempts: number;
+    /** 1 while something may still happen to it here. */
+    open: number;
+    /** Milliseconds: the last change, which retention counts from. */
+    changed_at: number;
+  };
+  /** Every move of an inbox message, written in the transaction of the move. */
+  inbox_steps: {
+    seq: Generated<number>;
+    message_id: string;
+    state: string;
+    at: string;
+    session: string | null;
+    rung: string | null;
+    proof: string | null;
+    reason: string | null;
+  };
+  /** What the hub has still to be told about inbox messages, in order. */
+  receipts: { seq: Generated<number>; receipt: string };
+  /** Messages of this machine's agents that the hub has not taken yet, in order. */
+  outbox: {
+    seq: Generated<number>;
+    message_id: string;
+    /** The SubmitItem as JSON. */
+    item: string;
+    /** The MessageStatus that its sender was told, as JSON. */
+    status: string;
+    /** 1 once it may have reached the hub. */
+    tried: number;
+    /** The sender took it back, with this reason (may be empty). */
+    cancel: string | null;
+    expires_at: number;
+  };
+  /** The newest known status of this machine's own messages. A cache: bounded, and the hub can be asked. */
+  sent: {
+    message_id: string;
+    thread_id: string;
+    project: string | null;
+    session: string | null;
+    /** The MessageStatus as JSON. */
+    status: string;
+    changed_at: number;
+  };
+  /** What agents and people said about projects while running, and projects known because a session ran there. */
+  projects: {
+    path: string;
+    id: string;
+    source: string;
+    /** JSON: description, capabilities, tags, agent, as far as they were set. */
+    details: string;
+    /** 1: taken off the list by hand. */
+    hidden: number;
+    seen_at: number;
+  };
+  facts: { name: string; value: string };
+}
+
+export const DAEMON_MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'inbox, receipts, outbox, status cache, projects, facts',
+    sql: `
+      CREATE TABLE inbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id TEXT NOT NULL UNIQUE,
+        thread_id TEXT NOT NULL,
+        in_reply_to TEXT,
+        message TEXT NOT NULL,
+        state TEXT NOT NULL,
+        state_since TEXT NOT NULL,
+        session TEXT,
+        rung TEXT,
+        offer TEXT,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        open INTEGER NOT NULL,
+        changed_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX inbox_open ON inbox (seq) WHERE open = 1;
+      CREATE INDEX inbox_thread ON inbox (thread_id, seq);
+      CREATE INDEX inbox_reply ON inbox (in_reply_to) WHERE in_reply_to IS NOT NULL;
+      CREATE INDEX inbox_changed ON inbox (changed_at);
+      CREATE TABLE inbox_steps (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id TEXT NOT NULL REFERENCES inbox (message_id) ON DELETE CASCADE,
+        state TEXT NOT NULL,
+        at TEXT NOT NULL,
+        session TEXT,
+        rung TEXT,
+        proof TEXT,
+        reason TEXT
+      ) STRICT;
+      CREATE INDEX inbox_steps_message ON inbox_steps (message_id, seq);
+      CREATE TABLE receipts (seq INTEGER PRIMARY KEY AUTOINCREMENT, receipt TEXT NOT NULL) STRICT;
+      CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id TEXT NOT NULL UNIQUE,
+        item TEXT NOT NULL,
+        status TEXT NOT NULL,
+        tried INTEGER NOT NULL,
+        cancel TEXT,
+        expires_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE sent (
+        message_id TEXT PRIMARY KEY,
+        thread_id TEXT NOT NULL,
+        project TEXT,
+        session TEXT,
+        status TEXT NOT NULL,
+        changed_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX sent_changed ON sent (changed_at);
+      CREATE INDEX sent_thread ON sent (thread_id, changed_at);
+      CREATE TABLE projects (
+        path TEXT PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,
+        details TEXT NOT NULL,
+        hidden INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    `,
+  },
+];

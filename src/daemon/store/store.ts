@@ -1,0 +1,85 @@
+/**
+ * The daemon's store: one SQLite file, its repositories, and their retention. No driver type leaves this folder.
+ */
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { Database } from '../../platform/store/database.ts';
+import type { IntercomError } from '../../protocol/errors.ts';
+import { Facts } from './facts.ts';
+import { Inbox } from './inbox.ts';
+import { Outbox } from './outbox.ts';
+import { Receipts } from './receipts.ts';
+import { DAEMON_MIGRATIONS, type DaemonSchema } from './schema.ts';
+
+const EXPIRE_EVERY_MS = 15_000;
+const PRUNE_EVERY_MS = 3_600_000;
+
+export interface DaemonStoreOptions {
+  readonly file: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class DaemonStore {
+  readonly inbox: Inbox;
+  readonly receipts: Receipts;
+  readonly outbox: Outbox;
+  readonly facts: Facts;
+  readonly #database: Database<DaemonSchema>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #onReceipt: () => void = () => undefined;
+  #fault: IntercomError | undefined;
+  #timers: (() => void)[] = [];
+
+  /** Opens, or makes, the store. Throws `storage_failed` or `storage_too_new`, in words. */
+  constructor(options: DaemonStoreOptions) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#database = Database.open<DaemonSchema>({
+      file: options.file,
+      migrations: DAEMON_MIGRATIONS,
+      log: options.log,
+      onFault: (fault) => {
+        this.#fault = fault;
+      },
+    });
+    this.inbox = new Inbox(this.#database, options.clock, options.log, () => this.#onReceipt());
+    this.receipts = new Receipts(this.#database);
+    this.outbox = new Outbox(this.#database, options.clock);
+    this.facts = new Facts(this.#database);
+  }
+
+  /** Why nothing can be stored now, if so. */
+  get fault(): IntercomError | undefined {
+    return this.#fault;
+  }
+
+  /** Told after each commit that holds a receipt for the hub. One listener. */
+  onReceipt(listener: () => void): void {
+    this.#onReceipt = listener;
+  }
+
+  /** Expiry and retention, now and from time to time. */
+  startHousekeeping(): void {
+    const expire = () => void this.inbox.expire().catch((error: unknown) => this.#failed(error, 'expiry'));
+    const prune = () => void this.#prune().catch((error: unknown) => this.#failed(error, 'retention'));
+    expire();
+    prune();
+    this.#timers = [this.#clock.every(EXPIRE_EVERY_MS, expire), this.#clock.every(PRUNE_EVERY_MS, prune)];
+  }
+
+  async close(): Promise<void> {
+    for (const cancel of this.#timers.splice(0)) cancel();
+    await this.#database.close();
+  }
+
+  async #prune(): Promise<void> {
+    await this.inbox.prune();
+    await this.outbox.prune();
+  }
+
+  #failed(error: unknown, what: string): void {
+    this.#log.warn({ err: error, what }, 'housekeeping failed; it is tried again later');
+  }
+}
