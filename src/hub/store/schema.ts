@@ -8,7 +8,7 @@
  * - Every query on a hot path or a first page is answered by an index whose size does not change its cost.
  * - A migration that was released is never edited; the next change is a new entry of HUB_MIGRATIONS.
  */
-import type { Generated, Insertable, Selectable } from 'kysely';
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely';
 import type { Migration } from '../../platform/store/migrations.ts';
 import type { MessageState } from '../../protocol/message-life.ts';
 import type {
@@ -27,6 +27,9 @@ export interface MachineTable {
   id: string;
   display_name: string;
   description: string;
+  /** 1: an operator gave this name (description); what the daemon says no longer changes it. */
+  name_given: ColumnType<number, number | undefined, number>;
+  description_given: ColumnType<number, number | undefined, number>;
   /** The daemon's base URL. */
   daemon_url: string;
   version: string;
@@ -39,7 +42,7 @@ export interface MachineTable {
   last_seen: number | null;
   clock_offset_ms: number | null;
   /** Items that wait in the daemon's outbox. */
-  outbox: number;
+  outbox: ColumnType<number, number | undefined, number>;
   joined_at: number;
   revoked_at: number | null;
   /** It said goodbye. Back with the next hello. */
@@ -60,8 +63,6 @@ export interface SessionTable {
   /** protocol/model Session. */
   json: string;
   ended_at: number | null;
-  /** When its state last became `idle`, `waiting` or `ended`; for the watch over unanswered asks. */
-  stopped_at: number | null;
 }
 
 export interface ThreadTable {
@@ -295,7 +296,8 @@ export type NoticeRow = Selectable<NoticeTable>;
 
 const CORE_SCHEMA = `
 CREATE TABLE machines (
-  id TEXT PRIMARY KEY, display_name TEXT NOT NULL, description TEXT NOT NULL, daemon_url TEXT NOT NULL, version TEXT NOT NULL,
+  id TEXT PRIMARY KEY, display_name TEXT NOT NULL, description TEXT NOT NULL, name_given INTEGER NOT NULL DEFAULT 0,
+  description_given INTEGER NOT NULL DEFAULT 0, daemon_url TEXT NOT NULL, version TEXT NOT NULL,
   secret TEXT NOT NULL, next_secret TEXT, epoch TEXT, last_seen INTEGER, clock_offset_ms INTEGER, outbox INTEGER NOT NULL DEFAULT 0,
   joined_at INTEGER NOT NULL, revoked_at INTEGER, left_at INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -305,7 +307,7 @@ CREATE TABLE projects (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sessions (
   machine_id TEXT NOT NULL REFERENCES machines (id) ON DELETE CASCADE, id TEXT NOT NULL, project TEXT NOT NULL, json TEXT NOT NULL,
-  ended_at INTEGER, stopped_at INTEGER,
+  ended_at INTEGER,
   PRIMARY KEY (machine_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
@@ -331,6 +333,8 @@ CREATE INDEX messages_under_way ON messages (expires_at)
 CREATE INDEX messages_waiting ON messages (recipient_machine, seq) WHERE state IN ('submitted', 'held', 'queued');
 CREATE INDEX messages_behind ON messages (waits_behind, seq) WHERE waits_behind IS NOT NULL;
 CREATE INDEX messages_watched ON messages (watch_at) WHERE watch_at IS NOT NULL;
+CREATE INDEX messages_unanswered ON messages (recipient_machine, got_by)
+  WHERE kind = 'ask' AND answer_id IS NULL AND state IN ('delivered', 'seen');
 CREATE TABLE message_steps (
   message_seq INTEGER NOT NULL REFERENCES messages (seq) ON DELETE CASCADE, n INTEGER NOT NULL, state TEXT NOT NULL,
   at INTEGER NOT NULL, place TEXT NOT NULL, proof TEXT, rule TEXT, by TEXT, reason TEXT,
