@@ -10,13 +10,14 @@ import { IntercomError } from '../protocol/errors.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import { MessageId, ThreadId, isId, newId } from '../protocol/ids.ts';
 import type { LocalMessageStatus, LocalSubmit, WaitFor } from '../protocol/local-api.ts';
+import { hasFailed } from '../protocol/message-life.ts';
 import { Priority } from '../protocol/model.ts';
 import type { Message, Trace } from '../protocol/model.ts';
 import { BodyText, lineText } from '../protocol/text.ts';
 import { defineTool, errorText } from './tool.ts';
 import type { Answer, Tool, ToolCall } from './tool.ts';
 import { isSettled, waitFor } from './waiting.ts';
-import { MessageShape, didNotArrive, hubIsAway, messageShape, quoted, stateSentence, whatNext } from './words.ts';
+import { MessageShape, hubIsAway, messageShape, quoted, stateSentence, whatNext } from './words.ts';
 
 /** How long a send waits for a person, seconds: below the 60 s after which many clients give a call up. */
 const DECISION_WAIT = 45;
@@ -186,7 +187,7 @@ async function deliver(
   const status = pointless ? accepted : await waitFor(call, accepted, patience.for, patience.seconds);
   acknowledge(call, status);
   const shape = messageShape(status, patience.expectsAnswer);
-  if (didNotArrive(status.state)) {
+  if (hasFailed(status.state)) {
     const error = failureOf(status);
     return { structured: { ...shape, error: error.toWire() }, text: errorText(error), isError: true };
   }

@@ -3,7 +3,6 @@
  * has it; everything before names what it still waits for.
  */
 import { z } from 'zod';
-import type { MessageState } from '../protocol/message-life.ts';
 import type { LocalMessageStatus } from '../protocol/local-api.ts';
 
 /** The longest text of one message in a result, characters; a longer one is read in pages. */
@@ -40,12 +39,6 @@ export type Known = Omit<LocalMessageStatus, 'offer'>;
 /** The message waits at its sender's machine because the hub cannot be reached. */
 export function hubIsAway(status: Pick<Known, 'state' | 'place'>): boolean {
   return status.state === 'submitted' && status.place !== 'hub';
-}
-
-const TAKEN_BACK: readonly MessageState[] = ['denied', 'expired', 'cancelled', 'failed'];
-
-export function didNotArrive(state: MessageState): boolean {
-  return TAKEN_BACK.includes(state);
 }
 
 /** One sentence: where it is, and no more than that. */

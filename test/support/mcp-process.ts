@@ -1,7 +1,6 @@
 /** `intercom mcp-server` as a process, driven by the real MCP client or line by line. */
 import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -131,10 +130,9 @@ export class RawMcp {
   /** The exit code. */
   async end(): Promise<number | null> {
     if (this.process.exitCode !== null) return this.process.exitCode;
-    const exit = once(this.process, 'exit');
+    const exit = new Promise<number | null>((resolve) => this.process.once('exit', resolve));
     this.process.stdin.end();
-    const [code] = await exit;
-    return typeof code === 'number' ? code : null;
+    return exit;
   }
 }
 

@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { resolvePaths } from '../../src/platform/paths.ts';
 import { IntercomError, parseWith, toIntercomError } from '../../src/protocol/errors.ts';
@@ -147,9 +148,7 @@ export class ScriptedDaemon {
   async #answer(request: IncomingMessage, gone: AbortSignal): Promise<unknown> {
     if (request.headers.authorization !== `Bearer ${KEY}`) throw new IntercomError('unauthorized', 'no key');
     const url = new URL(request.url ?? '/', 'http://local');
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(Buffer.from(part));
-    const text = Buffer.concat(parts).toString('utf8');
+    const text = await readText(request);
     const line = `${request.method ?? ''} ${url.pathname}`;
     const entry = Object.entries(ROUTES).find(([, route]) => route.pattern.test(line));
     if (entry === undefined) throw new IntercomError('not_found', line);
