@@ -1,0 +1,44 @@
+#!/bin/sh
+# Tells the intercom daemon of one hook event and prints what it answers. Usage: intercom-hook.sh AGENT EVENT, the event on stdin.
+# Ends at once and silently when no daemon runs here, and never fails its agent: the exit status is always 0.
+# intercom.env beside this script says where the daemon is (INTERCOM_SOCKET) and which file holds the key as a header (INTERCOM_KEY_HEADER).
+dir=${0%/*}
+[ -r "$dir/intercom.env" ] || exit 0
+. "$dir/intercom.env"
+[ -S "$INTERCOM_SOCKET" ] || exit 0
+
+# -q: no ~/.curlrc; --noproxy: a proxy in the environment must not see this; Expect: no round trip before the body.
+call() {
+  curl -q -s -i --noproxy '*' --unix-socket "$INTERCOM_SOCKET" --connect-timeout 1 --max-time 4 -X POST \
+    -H "@$INTERCOM_KEY_HEADER" -H 'Expect:' -H 'Content-Type: application/json' \
+    -H "X-Intercom-Agent: $agent" -H "X-Intercom-Pid: $pid" -H "X-Intercom-Session: $CLAUDE_CODE_SESSION_ID" \
+    --data-binary "$2" "http://localhost$1" 2>/dev/null
+}
+
+agent=$1
+# Claude Code 2.1.3xx names its pid; before, it is our parent, as the command line in the settings is an exec.
+pid=${CLAUDE_PID:-$PPID}
+# The closing mark keeps the shell from dropping the newlines at the end.
+answer=$(call "/local/hook/$agent/$2" @- && printf _) || exit 0
+answer=${answer%_}
+case $answer in 'HTTP/1.1 200'*) ;; *) exit 0 ;; esac
+
+cr=$(printf '\r_')
+cr=${cr%_}
+gap="$cr
+$cr
+"
+text=${answer#*"$gap"}
+[ -n "$text" ] || exit 0
+headers=${answer%%"$gap"*}
+printf '%s\n' "$text" || exit 0
+
+# Only now, with the text out of our hands, the hand-out counts as printed.
+case $headers in
+*[Xx]-[Ii]ntercom-[Oo]ffer:*)
+  offer=${headers#*[Xx]-[Ii]ntercom-[Oo]ffer: }
+  offer=${offer%%"$cr"*}
+  call "/local/hook/ack/$offer" '' >/dev/null
+  ;;
+esac
+exit 0

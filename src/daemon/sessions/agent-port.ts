@@ -1,0 +1,87 @@
+/**
+ * What delivery needs from one kind of agent: its own inbox, its own record of the conversation, and the language of its hooks.
+ * An adapter implements it; delivery knows no agent by name.
+ */
+import type { Unsubscribe } from '../ports.ts';
+import type { Caller } from '../ports.ts';
+import type { Session } from '../../protocol/model.ts';
+
+/** One hand-out to an agent's inbox. */
+export interface Wake {
+  /** A UUID, new for each try, so that no two texts are alike and receipts can name it. */
+  readonly id: string;
+  /** For the person at the terminal. */
+  readonly sender: string;
+  /** Framed (frame.ts). */
+  readonly text: string;
+}
+
+/** An open, verified way in, to which nothing was written yet. */
+export interface InboxChannel {
+  /** Resolves when the agent's side has the bytes; that proves nothing yet. */
+  send(wake: Wake): Promise<void>;
+  close(): void;
+}
+
+export type ReceiptStatus = 'held' | 'denied' | 'released' | 'expired' | 'refused' | 'dropped';
+
+/** What the agent says about a wake that it did not simply take. */
+export interface WakeReceipt {
+  readonly wakeIds: readonly string[];
+  readonly status: ReceiptStatus;
+  /** In words, for a person. */
+  readonly reason: string;
+}
+
+/** What the agent's own record says about some message ids. */
+export interface ProofSearch {
+  /** False: the record is there but cannot be read, so that nothing follows from what was not found. */
+  readonly readable: boolean;
+  /** Message id → what proves that it entered the conversation. */
+  readonly entered: ReadonlyMap<string, string>;
+  /** The agent has it in its own queue and will take it up. */
+  readonly queued: ReadonlySet<string>;
+}
+
+/** The moments of a session that its hooks tell of. */
+export type HookMoment = 'session_start' | 'prompt' | 'tool_done' | 'turn_end' | 'session_end' | 'other';
+
+/** A hook's payload, read. */
+export interface HookFacts {
+  readonly moment: HookMoment;
+  /** The agent's own name of the event. */
+  readonly event: string;
+  readonly session: string;
+  readonly cwd: string;
+  readonly transcript: string | undefined;
+  readonly permissionMode: string | undefined;
+  /** It fired inside a subagent: that one never takes its parent's mail. */
+  readonly subagent: boolean;
+  /** The text that enters the conversation, for `prompt`. */
+  readonly prompt: string | undefined;
+  readonly reason: string | undefined;
+}
+
+export interface AgentPort {
+  readonly name: string;
+  /** Opens the session's own inbox. Throws an IntercomError whose message says why it cannot be used now. */
+  openInbox(session: Session): Promise<InboxChannel>;
+  onReceipt(listener: (receipt: WakeReceipt) => void): Unsubscribe;
+  /** Looks into the session's record for these messages. `pull`: also in the results of its tool calls. */
+  findProof(session: string, messageIds: readonly string[], pull: boolean): Promise<ProofSearch>;
+  /** Calls back as soon as the record shows one of the messages, until unsubscribed. */
+  watchProof(
+    session: string,
+    messageIds: readonly string[],
+    onProof: (messageId: string, proof: string) => void,
+  ): Unsubscribe;
+  /** Whether a hook of ours was heard from this session. */
+  hooksHeard(session: string): boolean;
+
+  /** Reads a hook's payload; undefined: not one of ours. */
+  readHook(event: string, payload: unknown): HookFacts | undefined;
+  /** Takes note of what a hook says, and finds its session. */
+  noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined>;
+  /** The hook's stdout that puts `text` into the conversation. Undefined: this event cannot. */
+  renderContext(facts: HookFacts, text: string): string | undefined;
+}

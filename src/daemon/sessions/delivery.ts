@@ -1,0 +1,491 @@
+/**
+ * Gets mail into sessions: each message exactly once, in order, and never called delivered before the agent's side shows it.
+ *
+ * Invariants: a message is claimed in memory and moved to `written` in the store before anything leaves, so a crash leaves a message that is
+ * either untouched or looked for; one hand-out per session is under way on each rung, so order holds and a burst becomes one wake; what the
+ * agent itself asks its person about (`held_at_terminal`) frees the way for the next.
+ */
+import type { CancelTimer, Clock } from '../../platform/clock.ts';
+import { Emitter } from '../../platform/emitter.ts';
+import type { Log } from '../../platform/log.ts';
+import type { DeliverMessage } from '../../protocol/daemon-api.ts';
+import { newId } from '../../protocol/ids.ts';
+import { INBOX_MAX, INLINE_BODY_MAX } from '../../protocol/limits.ts';
+import type { InboxTaken } from '../../protocol/local-api.ts';
+import type { Session } from '../../protocol/model.ts';
+import type { Delivery, InboxEntry, InboxStore, SessionBook, Unsubscribe } from '../ports.ts';
+import type { AgentPort, WakeReceipt } from './agent-port.ts';
+import { chooseSession } from './choose.ts';
+import { digestOf, frameMessages, inboxItem } from './frame.ts';
+import { InboxWriter } from './inbox-writer.ts';
+import { ProofDesk } from './proof-desk.ts';
+import type { HandOut, Rung } from './proof-desk.ts';
+import { WaitingMail } from './waiting-mail.ts';
+import type { Waiting } from './waiting-mail.ts';
+
+export interface DeliveryOptions {
+  readonly store: InboxStore;
+  readonly book: SessionBook;
+  readonly ports: readonly AgentPort[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A new UUID. */
+  readonly uuid: () => string;
+  readonly maxWaiting?: number;
+  readonly inlineMax?: number;
+}
+
+/** Tries before a message that the agent never shows is failed. */
+const ATTEMPTS_MAX = 5;
+/** Hand-outs that may lie before the person at one terminal; Claude Code itself drops the oldest of 100. */
+const HELD_MAX = 20;
+/** Threads whose last session is remembered. */
+const THREADS_MAX = 1000;
+/** The longest sleep before expiries are looked at again. */
+const EXPIRY_CHECK_MS = 60_000;
+
+type OnAnswer = (reply: DeliverMessage, offer: string) => void;
+
+/** Text for a hook's stdout, and what to acknowledge once it was printed. */
+export interface HookOffer {
+  readonly offer: string;
+  readonly text: string;
+}
+
+export class DeliveryEngine implements Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #waiting = new WaitingMail();
+  readonly #desk: ProofDesk;
+  readonly #writer: InboxWriter;
+  readonly #answers = new Map<string, Set<OnAnswer>>();
+  readonly #threads = new Map<string, string>();
+  /** Session → messages that its current or a coming turn holds. */
+  readonly #unseen = new Map<string, Set<string>>();
+  readonly #hookMail: Emitter<string>;
+  readonly #unsubscribe: Unsubscribe[] = [];
+  #cancelExpiry: CancelTimer = () => undefined;
+  #stopped = false;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#hookMail = new Emitter((err) => options.log.error({ err }, 'a listener for waiting mail failed'));
+    this.#desk = new ProofDesk({
+      clock: options.clock,
+      log: options.log,
+      book: options.book,
+      ports: options.ports,
+      outcomes: {
+        entered: (id, session, proof) => this.#entered(id, session, proof),
+        lost: (id, reason) => this.#lost(id, reason),
+        settled: (handOut) => this.#settled(handOut),
+      },
+    });
+    this.#writer = new InboxWriter({
+      clock: options.clock,
+      log: options.log,
+      uuid: options.uuid,
+      portOf: (session) => options.ports.find((port) => port.name === session.agent),
+      claim: (session) => this.#claim(session.id, 'inbox_socket'),
+      writing: (session, wakeId, taken) => this.#toWritten(taken, session.id, 'inbox_socket', wakeId),
+      waits: (session) =>
+        this.#waiting.of(session.id).some((waiting) => this.#rungOf(session, waiting) === 'inbox_socket'),
+      giveBack: (taken, byHooks) => this.#giveBack(taken, byHooks),
+      underWay: (session) =>
+        this.#desk.openIn(session.id, 'inbox_socket').length > 0 || this.#desk.held(session.id).length >= HELD_MAX,
+      track: (handOut) => this.#desk.track(handOut),
+      frame: (taken, left) => this.#frame(taken, left),
+    });
+  }
+
+  /** Takes up what the store holds. The adapters must have found their sessions before. */
+  async start(): Promise<void> {
+    const { store, book, ports } = this.#options;
+    const entries = await store.open();
+    for (const entry of entries) this.#resume(entry);
+    this.#resumeHandOuts(entries);
+    this.#unsubscribe.push(
+      store.onStored((stored) => this.#arrived(stored)),
+      book.onChange((session) => this.#sessionChanged(session)),
+      ...ports.map((port) => port.onReceipt((receipt) => void this.#receipt(receipt))),
+    );
+    this.#expireLater(0);
+    this.#pump();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelExpiry();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#writer.stop();
+    this.#desk.stop();
+  }
+
+  // ── what others ask ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async take(session: string | undefined, project: string): Promise<InboxTaken> {
+    const fits = (waiting: Waiting) => {
+      if (waiting.session !== undefined) return waiting.session === session;
+      const { message } = waiting;
+      const free = message.session === undefined || (message.binding === 'preferred' && !this.#lives(message.session));
+      return message.project === project && (free || message.session === session);
+    };
+    const { taken, left } = this.#waiting.claim(fits, this.#max);
+    const offer = newId('offer');
+    const written = await this.#toWritten(taken, session, 'pull', offer);
+    if (written.length === 0) return { messages: [], more: left.length };
+    this.#desk.track({ id: offer, rung: 'pull', session, messageIds: written.map(({ message }) => message.id) });
+    return { offer, messages: written.map(({ message }) => inboxItem(message, this.#inline)), more: left.length };
+  }
+
+  async acknowledge(offer: string, proof: string): Promise<void> {
+    const handOut = this.#desk.get(offer);
+    for (const id of handOut?.messageIds ?? []) await this.#desk.entered(id, proof);
+  }
+
+  awaitAnswer(messageId: string, onAnswer: OnAnswer): Unsubscribe {
+    const waiting = this.#answers.get(messageId) ?? new Set();
+    this.#answers.set(messageId, waiting);
+    // Wrapped, so that the same function given twice is two calls.
+    const own: OnAnswer = (reply, offer) => onAnswer(reply, offer);
+    waiting.add(own);
+    const here = this.#waiting.all().find(({ message }) => answers(message, messageId));
+    if (here !== undefined) void this.#giveToCall(here);
+    return () => {
+      waiting.delete(own);
+      if (waiting.size === 0 && this.#answers.get(messageId) === waiting) this.#answers.delete(messageId);
+    };
+  }
+
+  // ── what hooks need ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What a hook of this session may print now. One hand-out at a time, so that parallel hooks cannot show anything twice. */
+  async offerToHook(session: Session): Promise<HookOffer | undefined> {
+    if (this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
+    const { taken, left } = this.#claim(session.id, 'hooks');
+    if (taken.length === 0) return undefined;
+    const offer = newId('offer');
+    const written = await this.#toWritten(taken, session.id, 'hooks', offer);
+    if (written.length === 0) return undefined;
+    this.#desk.track({
+      id: offer,
+      rung: 'hooks',
+      session: session.id,
+      messageIds: written.map(({ message }) => message.id),
+    });
+    return { offer, text: this.#frame(written, left) };
+  }
+
+  /** The hook printed it and its agent lives: the agent's record must show it now. */
+  printed(offer: string, proof: string): void {
+    this.#desk.printed(offer, proof);
+  }
+
+  /** A text entered the conversation; ours are in it by their ids. */
+  async promptEntered(session: Session, text: string): Promise<void> {
+    for (const handOut of this.#desk.openIn(session.id, 'inbox_socket').concat(this.#desk.held(session.id))) {
+      for (const id of handOut.messageIds) {
+        if (text.includes(id)) await this.#desk.entered(id, 'UserPromptSubmit hook');
+      }
+    }
+  }
+
+  /** The turn ended: what had entered the conversation before was in it. */
+  async turnEnded(session: string): Promise<void> {
+    this.#desk.checkSession(session);
+    const seen = this.#unseen.get(session);
+    this.#unseen.delete(session);
+    for (const id of seen ?? [])
+      await this.#options.store.move(id, ['delivered'], { to: 'seen', session, proof: 'the turn that held it ended' });
+  }
+
+  /** Mail that only this session's hooks can bring: how much, since when (monotonic ms), and its oldest id. */
+  hookMail(session: Session): { readonly count: number; readonly since: number; readonly oldest: string } | undefined {
+    const mail = this.#waiting.of(session.id).filter((waiting) => this.#rungOf(session, waiting) === 'hooks');
+    const [first] = mail;
+    if (first === undefined || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
+    return { count: mail.length, since: first.since, oldest: first.message.id };
+  }
+
+  /** Told the session for which hookMail may have changed. */
+  onHookMail(listener: (session: string) => void): Unsubscribe {
+    return this.#hookMail.subscribe(listener);
+  }
+
+  // ── arrivals ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #resume(entry: InboxEntry): void {
+    if (entry.state === 'dispatched') this.#enqueue(entry, false);
+    if (entry.state === 'delivered' && entry.session !== undefined) this.#noteUnseen(entry.session, entry.message.id);
+    if (entry.session !== undefined && entry.state !== 'dispatched')
+      this.#noteThread(entry.message.threadId, entry.session);
+  }
+
+  /** Hand-outs that a crash left without proof: their way is known, so they are looked for before anything is written again. */
+  #resumeHandOuts(entries: readonly InboxEntry[]): void {
+    const groups = new Map<string, InboxEntry[]>();
+    for (const entry of entries) {
+      if (entry.state !== 'written' && entry.state !== 'held_at_terminal') continue;
+      const key = entry.offer ?? entry.message.id;
+      groups.set(key, [...(groups.get(key) ?? []), entry]);
+    }
+    for (const [id, group] of groups) {
+      const [first] = group;
+      if (first === undefined) continue;
+      this.#desk.track({
+        id,
+        rung: asRung(first.rung),
+        session: first.session,
+        messageIds: group.map(({ message }) => message.id),
+      });
+      if (first.state === 'held_at_terminal') this.#desk.hold(id);
+      void this.#desk.check(id);
+    }
+  }
+
+  #arrived(entries: readonly InboxEntry[]): void {
+    for (const entry of entries) {
+      if (entry.state === 'dispatched') this.#enqueue(entry, false);
+      const answered = entry.message.inReplyTo;
+      const waiting = this.#waiting.all().find(({ message }) => message.id === entry.message.id);
+      if (
+        answered !== undefined &&
+        waiting !== undefined &&
+        this.#answers.has(answered) &&
+        entry.message.kind !== 'notice'
+      ) {
+        void this.#giveToCall(waiting);
+      }
+    }
+    this.#expireLater();
+    this.#pump();
+  }
+
+  #enqueue(entry: InboxEntry, byHooks: boolean): void {
+    this.#waiting.add({
+      seq: entry.seq,
+      message: entry.message,
+      attempts: entry.attempts,
+      session: undefined,
+      byHooks,
+      since: this.#options.clock.monotonic(),
+    });
+  }
+
+  async #giveToCall(waiting: Waiting): Promise<void> {
+    const { message } = waiting;
+    const calls = message.inReplyTo === undefined ? undefined : this.#answers.get(message.inReplyTo);
+    const [call] = calls ?? [];
+    if (call === undefined || this.#waiting.remove(message.id) === undefined) return;
+    const offer = newId('offer');
+    const [written] = await this.#toWritten([waiting], message.session, 'answer', offer);
+    if (written === undefined) return;
+    this.#desk.track({ id: offer, rung: 'answer', session: message.session, messageIds: [message.id] });
+    try {
+      call(message, offer);
+    } catch (err) {
+      this.#options.log.warn({ err, message: message.id }, 'a waiting call could not take its answer');
+      await this.#desk.lost(message.id, 'the call that waited for it could not take it');
+    }
+  }
+
+  // ── the way out ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Gives everything that waits its session and sets the ways going. */
+  #pump(): void {
+    if (this.#stopped) return;
+    const sessions = this.#options.book.list();
+    const withMail = this.#waiting.assign((waiting) => {
+      const keep = sessions.find((session) => session.id === waiting.session);
+      const choice = chooseSession(waiting.message, sessions, keep?.id ?? this.#threads.get(waiting.message.threadId));
+      if (choice !== undefined) this.#noteThread(waiting.message.threadId, choice.id);
+      return choice?.id;
+    });
+    for (const id of withMail) {
+      const session = this.#options.book.get(id);
+      if (session === undefined) continue;
+      if (this.#waiting.of(id).some((waiting) => this.#rungOf(session, waiting) === 'inbox_socket'))
+        this.#writer.kick(session);
+      else this.#hookMail.emit(id);
+    }
+  }
+
+  /** While one message of a session has to go by its hooks, all of them do: order before speed. */
+  #rungOf(session: Session, waiting: Waiting): Rung {
+    if (session.rung === 'hooks') return 'hooks';
+    const detour = waiting.byHooks || this.#waiting.of(session.id).some((other) => other.byHooks);
+    return detour ? 'hooks' : 'inbox_socket';
+  }
+
+  #claim(sessionId: string, rung: Rung): { readonly taken: Waiting[]; readonly left: Waiting[] } {
+    const session = this.#options.book.get(sessionId);
+    if (session === undefined) return { taken: [], left: [] };
+    return this.#waiting.claim(
+      (waiting) => waiting.session === sessionId && this.#rungOf(session, waiting) === rung,
+      this.#max,
+    );
+  }
+
+  /** Moves claimed messages to `written`; those that moved on meanwhile (cancelled, expired) fall out. */
+  async #toWritten(
+    taken: readonly Waiting[],
+    session: string | undefined,
+    rung: Rung,
+    offer: string,
+  ): Promise<Waiting[]> {
+    const written: Waiting[] = [];
+    for (const waiting of taken) {
+      const moved = await this.#options.store.move(waiting.message.id, ['dispatched'], {
+        to: 'written',
+        rung,
+        offer,
+        attempt: true,
+        ...(session === undefined ? {} : { session }),
+      });
+      if (moved) written.push(waiting);
+    }
+    return written;
+  }
+
+  #giveBack(taken: readonly Waiting[], byHooks: boolean): void {
+    for (const waiting of taken) this.#waiting.add({ ...waiting, byHooks: waiting.byHooks || byHooks });
+    if (byHooks) this.#pump();
+  }
+
+  #frame(taken: readonly Waiting[], left: readonly Waiting[]): string {
+    return frameMessages(
+      taken.map(({ message }) => inboxItem(message, this.#inline)),
+      digestOf(left.map(({ message }) => message)),
+    );
+  }
+
+  // ── outcomes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #entered(id: string, session: string | undefined, proof: string): Promise<void> {
+    this.#waiting.remove(id);
+    const moved = await this.#options.store.move(id, ['dispatched', 'written', 'held_at_terminal'], {
+      to: 'delivered',
+      proof,
+      ...(session === undefined ? {} : { session }),
+    });
+    if (moved && session !== undefined) this.#noteUnseen(session, id);
+  }
+
+  async #lost(id: string, reason: string): Promise<void> {
+    const entry = await this.#options.store.get(id);
+    if (entry === undefined) return;
+    if (entry.attempts >= ATTEMPTS_MAX) {
+      const why = `given up after ${entry.attempts} tries: ${reason}`;
+      await this.#options.store.move(id, ['written', 'held_at_terminal'], { to: 'failed', reason: why });
+      return;
+    }
+    if (!(await this.#options.store.move(id, ['written', 'held_at_terminal'], { to: 'dispatched', reason }))) return;
+    const session = entry.session === undefined ? undefined : this.#options.book.get(entry.session);
+    const port = this.#options.ports.find(({ name }) => name === session?.agent);
+    const byHooks = entry.rung === 'inbox_socket' && session !== undefined && port?.hooksHeard(session.id) === true;
+    this.#enqueue(entry, byHooks);
+    this.#expireLater();
+    this.#pump();
+  }
+
+  #settled(handOut: HandOut): void {
+    if (handOut.session !== undefined) this.#pump();
+  }
+
+  async #receipt(receipt: WakeReceipt): Promise<void> {
+    for (const wakeId of receipt.wakeIds) {
+      const handOut = this.#desk.get(wakeId);
+      if (handOut === undefined) continue;
+      for (const id of handOut.messageIds) await this.#applyReceipt(id, receipt);
+      if (receipt.status === 'held') {
+        this.#desk.hold(wakeId);
+        this.#pump();
+      }
+    }
+  }
+
+  async #applyReceipt(id: string, receipt: WakeReceipt): Promise<void> {
+    const { store } = this.#options;
+    const { reason } = receipt;
+    switch (receipt.status) {
+      case 'held':
+        await store.move(id, ['written'], { to: 'held_at_terminal', reason });
+        return;
+      case 'released':
+        await this.#desk.entered(id, reason);
+        return;
+      case 'dropped':
+        await this.#desk.lost(id, reason);
+        return;
+      case 'denied':
+      case 'expired':
+      case 'refused':
+        await store.move(id, ['written', 'held_at_terminal'], {
+          to: receipt.status === 'refused' ? 'failed' : receipt.status,
+          reason,
+        });
+        this.#desk.forget(id);
+    }
+  }
+
+  // ── time and sessions ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sessionChanged(session: Session): void {
+    if (session.state === 'idle') void this.turnEnded(session.id);
+    if (session.state === 'ended') {
+      this.#unseen.delete(session.id);
+      this.#writer.forget(session.id);
+      this.#desk.checkSession(session.id);
+    }
+    this.#pump();
+  }
+
+  async #expire(): Promise<void> {
+    const now = this.#options.clock.now();
+    for (const { message } of this.#waiting.all()) {
+      if (Date.parse(message.expiresAt) > now || this.#waiting.remove(message.id) === undefined) continue;
+      const reason = 'no session took it before its time was over';
+      await this.#options.store.move(message.id, ['dispatched'], { to: 'expired', reason });
+    }
+    this.#expireLater();
+  }
+
+  #expireLater(soonest = 20): void {
+    if (this.#stopped) return;
+    this.#cancelExpiry();
+    const next = Math.min(...this.#waiting.all().map(({ message }) => Date.parse(message.expiresAt)));
+    const wait = Math.min(Math.max(next - this.#options.clock.now(), soonest), EXPIRY_CHECK_MS);
+    this.#cancelExpiry = this.#options.clock.after(wait, () => void this.#expire());
+  }
+
+  #lives(session: string): boolean {
+    return this.#options.book.get(session) !== undefined;
+  }
+
+  #noteUnseen(session: string, messageId: string): void {
+    const set = this.#unseen.get(session) ?? new Set();
+    this.#unseen.set(session, set.add(messageId));
+  }
+
+  #noteThread(thread: string, session: string): void {
+    this.#threads.delete(thread);
+    this.#threads.set(thread, session);
+    const [oldest] = this.#threads.keys();
+    if (this.#threads.size > THREADS_MAX && oldest !== undefined) this.#threads.delete(oldest);
+  }
+
+  get #max(): number {
+    return this.#options.maxWaiting ?? INBOX_MAX;
+  }
+
+  get #inline(): number {
+    return this.#options.inlineMax ?? INLINE_BODY_MAX;
+  }
+}
+
+function answers(message: DeliverMessage, messageId: string): boolean {
+  return message.inReplyTo === messageId && message.kind !== 'notice';
+}
+
+function asRung(text: string | undefined): Rung {
+  return text === 'hooks' || text === 'pull' || text === 'answer' ? text : 'inbox_socket';
+}

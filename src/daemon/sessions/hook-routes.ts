@@ -1,0 +1,84 @@
+/**
+ * What the agents' hooks get from us, free of HTTP: proof out of what they tell, mail into what they print, and the doorbell.
+ *
+ * Invariants: a subagent's hook never takes its parent's mail; a session with its own inbox gets nothing here but what that inbox lost; what
+ * was printed still counts as written until the agent's record shows it.
+ */
+import type { Log } from '../../platform/log.ts';
+import type { AgentHooks, Caller, HookAnswer, HookCall, SessionBook } from '../ports.ts';
+import type { AgentPort, HookFacts } from './agent-port.ts';
+import type { DeliveryEngine } from './delivery.ts';
+import { DOORBELL_TEXT } from './doorbell.ts';
+import type { Doorbell } from './doorbell.ts';
+
+const NOTHING: HookAnswer = { text: '' };
+
+export interface HookRoutesOptions {
+  readonly ports: readonly AgentPort[];
+  readonly book: SessionBook;
+  readonly delivery: DeliveryEngine;
+  readonly doorbell: Doorbell;
+  readonly log: Log;
+}
+
+export class HookRoutes implements AgentHooks {
+  readonly #options: HookRoutesOptions;
+
+  constructor(options: HookRoutesOptions) {
+    this.#options = options;
+  }
+
+  async event(call: HookCall): Promise<HookAnswer> {
+    const port = this.#options.ports.find(({ name }) => name === call.agent);
+    const facts = port?.readHook(call.event, parseBody(call.body));
+    if (port === undefined || facts === undefined || facts.subagent) return NOTHING;
+    const session = await port.noteHook(facts, call.caller);
+    if (session === undefined) return NOTHING;
+    const { delivery } = this.#options;
+    switch (facts.moment) {
+      case 'prompt':
+        await delivery.promptEntered(session, facts.prompt ?? '');
+        return this.#mail(port, facts, session.id);
+      case 'tool_done':
+        return this.#mail(port, facts, session.id);
+      case 'turn_end':
+        await delivery.turnEnded(session.id);
+        return NOTHING;
+      // Mail for a session that has just started would lie there until its person types: the doorbell wakes it instead.
+      case 'session_start':
+      case 'session_end':
+      case 'other':
+        return NOTHING;
+    }
+  }
+
+  async acknowledge(offer: string): Promise<void> {
+    this.#options.delivery.printed(offer, 'printed by its hook');
+  }
+
+  async doorbell(call: {
+    readonly agent: string;
+    readonly caller: Caller;
+    readonly signal: AbortSignal;
+  }): Promise<HookAnswer | undefined> {
+    const rings = await this.#options.doorbell.wait(call.agent, call.caller, call.signal);
+    return rings ? { text: DOORBELL_TEXT } : undefined;
+  }
+
+  async #mail(port: AgentPort, facts: HookFacts, sessionId: string): Promise<HookAnswer> {
+    const session = this.#options.book.get(sessionId);
+    if (session === undefined || port.renderContext(facts, '') === undefined) return NOTHING;
+    const offer = await this.#options.delivery.offerToHook(session);
+    if (offer === undefined) return NOTHING;
+    const text = port.renderContext(facts, offer.text);
+    return text === undefined ? NOTHING : { text, offer: offer.offer };
+  }
+}
+
+function parseBody(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
