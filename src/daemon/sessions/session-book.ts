@@ -57,14 +57,17 @@ export class LiveSessions implements SessionBook {
     if (session === undefined) return;
     this.#sessions.delete(id);
     const now = isoTime(this.#clock.now());
-    this.#changes.emit({
-      ...rest,
+    const ended: Session = {
+      ...session,
       state: 'ended',
       stateSince: now,
       endedAt: now,
       rung: 'none',
       rungNote: reason.slice(0, 300),
-    });
+    };
+    // It waits for nothing any more.
+    delete ended.waitingFor;
+    this.#changes.emit(ended);
   }
 
   onChange(listener: (session: Session) => void): Unsubscribe {
