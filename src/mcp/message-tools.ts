@@ -12,9 +12,9 @@ import { MessageId, ThreadId, isId, newId } from '../protocol/ids.ts';
 import type { LocalMessageStatus, LocalSubmit, WaitFor } from '../protocol/local-api.ts';
 import { hasFailed } from '../protocol/message-life.ts';
 import { Priority } from '../protocol/model.ts';
-import type { Message, Trace } from '../protocol/model.ts';
+import type { Trace } from '../protocol/model.ts';
 import { BodyText, lineText } from '../protocol/text.ts';
-import { defineTool, errorText } from './tool.ts';
+import { defineTool, errorText, optional } from './tool.ts';
 import type { Answer, Tool, ToolCall } from './tool.ts';
 import { isSettled, waitFor } from './waiting.ts';
 import { MessageShape, hubIsAway, messageShape, quoted, stateSentence, whatNext } from './words.ts';
@@ -144,19 +144,17 @@ export const statusTool = defineTool({
   annotations: { readOnlyHint: true },
   run: async (args, call) => {
     const id = messageIdOf(args.mission_id);
-    const trace = await traceOf(call, id);
-    const asked = trace?.message.kind === 'ask';
-    const first = await call.client.message(id).catch((error: unknown) => {
-      // A message that came to us: only its trace is known here.
-      if (trace !== undefined && error instanceof IntercomError && error.code === 'unknown_message')
-        return statusFromTrace(trace.message);
-      throw error;
-    });
-    const status = args.wait === 0 ? first : await waitFor(call, first, asked ? 'answer' : 'decision', args.wait);
+    const [before, own] = await Promise.all([traceOf(call, id), ownStatus(call, id)]);
+    const asked = before?.message.kind === 'ask';
+    const status =
+      own === undefined
+        ? statusFromTrace(before, id)
+        : await waitFor(call, own, asked ? 'answer' : 'decision', args.wait);
     acknowledge(call, status);
-    const newer = status.state === trace?.message.state ? trace : await traceOf(call, id);
-    const steps = (newer ?? trace)?.steps.slice(-STEPS_MAX) ?? [];
-    const waitsFor = newer?.waitsFor ?? 'The hub, which knows the whole way, cannot be reached now.';
+    const moved = own !== undefined && status.state !== own.state;
+    const trace = moved ? await traceOf(call, id) : before;
+    const steps = trace?.steps.slice(-STEPS_MAX) ?? [];
+    const waitsFor = trace?.waitsFor ?? 'The hub, which knows the whole way, cannot be reached now.';
     return {
       structured: { ...messageShape(status, asked), steps: steps.map(stepShape), waits_for: waitsFor },
       text: [told(status), waitsFor, ...steps.map(stepLine)].join('\n'),
@@ -268,7 +266,24 @@ async function traceOf(call: ToolCall, id: string): Promise<Trace | undefined> {
   }
 }
 
-function statusFromTrace(message: Message): LocalMessageStatus {
+/** The state of a message that this machine sent; undefined for one that it got, or does not know. */
+async function ownStatus(call: ToolCall, id: string): Promise<LocalMessageStatus | undefined> {
+  try {
+    return await call.client.message(id);
+  } catch (error) {
+    if (error instanceof IntercomError && error.code === 'unknown_message') return undefined;
+    throw error;
+  }
+}
+
+function statusFromTrace(trace: Trace | undefined, asked: string): LocalMessageStatus {
+  if (trace === undefined) {
+    throw new IntercomError('unknown_message', `There is no message ${asked} that you sent or got.`, {
+      field: 'mission_id',
+      next: 'Look at the message_id again; intercom_history reads a thread.',
+    });
+  }
+  const { message } = trace;
   const { id, threadId, to: recipient, state, stateSince, place } = message;
   return {
     id,
@@ -301,10 +316,4 @@ function stepLine(step: Trace['steps'][number]): string {
     (fact) => fact !== undefined,
   );
   return `- ${step.at} ${step.state} at ${step.place}${facts.length === 0 ? '' : `: ${facts.join('; ')}`}`;
-}
-
-/** `{ [name]: value }`, or nothing: absent fields are absent, never undefined. */
-export function optional<K extends string, T>(name: K, value: T | undefined): Partial<Record<K, T>>;
-export function optional(name: string, value: unknown): Record<string, unknown> {
-  return value === undefined ? {} : { [name]: value };
 }

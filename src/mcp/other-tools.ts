@@ -5,8 +5,7 @@
 import { z } from 'zod';
 import { IntercomError } from '../protocol/errors.ts';
 import { lineText } from '../protocol/text.ts';
-import { optional } from './message-tools.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, optional } from './tool.ts';
 import type { Tool } from './tool.ts';
 
 const Done = z.object({ status: z.string(), summary: z.string() });

@@ -4,13 +4,12 @@
  */
 import { z } from 'zod';
 import { isMachineId } from '../protocol/address.ts';
-import { IntercomError } from '../protocol/errors.ts';
 import { MessageId, isId } from '../protocol/ids.ts';
 import { INLINE_BODY_MAX } from '../protocol/limits.ts';
 import type { InboxItem } from '../protocol/local-api.ts';
 import type { Agent, Message } from '../protocol/model.ts';
-import { messageIdOf, optional } from './message-tools.ts';
-import { defineTool } from './tool.ts';
+import { messageIdOf } from './message-tools.ts';
+import { defineTool, optional } from './tool.ts';
 import type { Tool } from './tool.ts';
 import { PEER_NOTE, TEXT_PAGE, pageOf, quoted } from './words.ts';
 
@@ -254,11 +253,4 @@ function inboxText(item: z.infer<typeof InboxShape>): string {
   const answer =
     item.kind === 'notice' ? 'a notice of the hub' : `answer with intercom_reply, thread_id ${item.thread_id}`;
   return `${item.message_id} ${item.kind} from ${item.from} (${item.approval}; ${answer})\n${quoted(item.text)}${rest}`;
-}
-
-/** Refuses what the tool does not know before anything is asked of the daemon. */
-export function unknownTool(name: string, known: readonly string[]): IntercomError {
-  return new IntercomError('not_found', `There is no tool "${name.slice(0, 100)}".`, {
-    next: `There are: ${known.join(', ')}.`,
-  });
 }

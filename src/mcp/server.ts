@@ -17,7 +17,7 @@ import { agentPid, callerFacts, lookAtProcess } from './identity.ts';
 import type { LookAtProcess } from './identity.ts';
 import { MESSAGE_TOOLS } from './message-tools.ts';
 import { OTHER_TOOLS } from './other-tools.ts';
-import { READING_TOOLS, unknownTool } from './reading-tools.ts';
+import { READING_TOOLS } from './reading-tools.ts';
 import { StdioTransport } from './stdio.ts';
 import { refusal, toResult } from './tool.ts';
 import type { Tool, ToolCall } from './tool.ts';
@@ -90,7 +90,9 @@ export async function runMcpServer(options: McpServerOptions): Promise<void> {
   mcp.onerror = (error) => note(error.message.slice(0, 300));
   await mcp.connect(transport);
   await closed;
-  await Promise.race([Promise.allSettled(acknowledging), pause(LAST_WORDS_MS, new AbortController().signal)]);
+  const late = new AbortController();
+  await Promise.race([Promise.allSettled(acknowledging), pause(LAST_WORDS_MS, late.signal)]);
+  late.abort();
 }
 
 function daemonClient(options: McpServerOptions, clientName: () => string | undefined): LocalClient {
@@ -140,8 +142,9 @@ function toolCall(
 
 function find(tools: ReadonlyMap<string, Tool>, name: string): Tool {
   const tool = tools.get(name);
-  if (tool === undefined) throw unknownTool(name, [...tools.keys()]);
-  return tool;
+  if (tool !== undefined) return tool;
+  const next = `There are: ${[...tools.keys()].join(', ')}.`;
+  throw new IntercomError('not_found', `There is no tool "${name.slice(0, 100)}".`, { next });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -121,3 +121,9 @@ export function errorText(error: IntercomError): string {
   const retry = error.retry ? 'The same call may work later.' : 'The same call will not work.';
   return `${error.code}: ${error.message}${field}${next}\n${retry}`;
 }
+
+/** `{ [name]: value }`, or nothing: absent fields are absent, never undefined. */
+export function optional<K extends string, T>(name: K, value: T | undefined): Partial<Record<K, T>>;
+export function optional(name: string, value: unknown): Record<string, unknown> {
+  return value === undefined ? {} : { [name]: value };
+}

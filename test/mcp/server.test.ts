@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { IntercomError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import { LocalSubmit } from '../../src/protocol/local-api.ts';
@@ -16,14 +16,13 @@ let mcp: McpHandle;
 
 beforeAll(async () => {
   script = await bundle('test/support/mcp-entry.ts', 'mcp-server');
-}, 30_000);
-
-beforeEach(async () => {
   daemon = await ScriptedDaemon.start();
   mcp = await startMcp(script, { INTERCOM_HOME: daemon.home });
-});
+}, 30_000);
 
-afterEach(async () => {
+beforeEach(() => daemon.reset());
+
+afterAll(async () => {
   await mcp.close();
   await daemon.stop();
 });
@@ -189,6 +188,37 @@ describe('the tools of the MCP server', () => {
     expect(told.data).toMatchObject({ state: 'submitted', steps: [] });
   });
 
+  it('tell about a message that came to us, and that others do not exist for us', async () => {
+    const known = status({ state: 'seen' });
+    daemon.on('message', () => {
+      throw new IntercomError('unknown_message', 'not sent from here');
+    });
+    daemon.on('trace', () => traceOf(known));
+    expect((await mcp.call('intercom_status', { mission_id: known.id, wait: 5 })).data).toMatchObject({
+      state: 'seen',
+    });
+    daemon.on('trace', () => {
+      throw new IntercomError('unknown_message', 'not of this machine');
+    });
+    expect((await mcp.call('intercom_status', { mission_id: known.id })).error).toMatchObject({
+      code: 'unknown_message',
+    });
+  });
+
+  it('wait for what is missing when asked about a message: the decision, and for an ask the answer', async () => {
+    const held = status({ state: 'held' });
+    const after = [held, { ...answered(held), ...idsOf(held), state: 'answered', offer: 'offer-3' }];
+    daemon.on('message', () => after.shift()).on('trace', () => traceOf(held, { kind: 'ask' }));
+    const acknowledged = daemon.next('ack');
+    const told = await mcp.call('intercom_status', { mission_id: held.id, wait: 30 });
+    expect(told.data).toMatchObject({ state: 'answered', answer: { text: 'It is 42.' } });
+    expect(daemon.seen.filter((seen) => seen.route === 'message').map((seen) => seen.query.get('for'))).toEqual([
+      null,
+      'answer',
+    ]);
+    expect((await acknowledged).body).toEqual({ offer: 'offer-3' });
+  });
+
   it('read a thread, cut what is long, and give one message in full page by page', async () => {
     const long = `${'a'.repeat(15_999)}😀${'b'.repeat(5000)}`;
     const of = status();
@@ -302,20 +332,20 @@ describe('the tools of the MCP server', () => {
 
 describe('bad arguments', () => {
   it.each([
-    ['intercom_send', { to: 'nowhere', message: 'x' }, 'to'],
-    ['intercom_send', { to: 'server/web', message: '' }, 'message'],
-    ['intercom_send', { to: 'server/web', message: 'a\u001b[31mred' }, 'message'],
-    ['intercom_send', { to: 'server/web', message: 'x', priority: 'now' }, 'priority'],
-    ['intercom_send', { to: `server/${'w'.repeat(10_000)}`, message: 'x' }, 'to'],
-    ['intercom_ask', { to: 'server/web', message: 'x', require_approval: 'never' }, 'require_approval'],
-    ['intercom_ask', { to: 'server/web', message: 'x', timeout: -1 }, 'timeout'],
-    ['intercom_chat', { to: 'server/web', message: 7 }, 'message'],
-    ['intercom_reply', { thread_id: 't-abc123', message: 'x' }, 'thread_id'],
-    ['intercom_status', { mission_id: 'x'.repeat(10_000) }, 'mission_id'],
-    ['intercom_status', { mission_id: 'm-1' }, 'mission_id'],
-    ['intercom_history', { mission_id: newId('thread'), limit: 0 }, 'limit'],
-    ['intercom_list_agents', { filter: 'machine:a b' }, 'filter'],
-  ])('%s refuses %j by the name of the field', async (name, args, field) => {
+    ['intercom_send', 'to', { to: 'nowhere', message: 'x' }],
+    ['intercom_send', 'message', { to: 'server/web', message: '' }],
+    ['intercom_send', 'message', { to: 'server/web', message: 'a\u001b[31mred' }],
+    ['intercom_send', 'priority', { to: 'server/web', message: 'x', priority: 'now' }],
+    ['intercom_send', 'to', { to: `server/${'w'.repeat(10_000)}`, message: 'x' }],
+    ['intercom_ask', 'require_approval', { to: 'server/web', message: 'x', require_approval: 'never' }],
+    ['intercom_ask', 'timeout', { to: 'server/web', message: 'x', timeout: -1 }],
+    ['intercom_chat', 'message', { to: 'server/web', message: 7 }],
+    ['intercom_reply', 'thread_id', { thread_id: 't-abc123', message: 'x' }],
+    ['intercom_status', 'mission_id', { mission_id: 'x'.repeat(10_000) }],
+    ['intercom_status', 'mission_id', { mission_id: 'm-1' }],
+    ['intercom_history', 'limit', { mission_id: newId('thread'), limit: 0 }],
+    ['intercom_list_agents', 'filter', { filter: 'machine:a b' }],
+  ])('%s refuses a bad %s', async (name, field, args) => {
     const result = await mcp.call(name, args);
     expect(result.isError).toBe(true);
     expect(result.error).toMatchObject({ code: 'invalid_request', field, retry: false });
@@ -334,8 +364,7 @@ describe('bad arguments', () => {
 
 describe('who is calling', () => {
   it('seed: the session of the tools had nothing to do with the session of the agent', async () => {
-    await mcp.close();
-    mcp = await startMcp(
+    const own = await startMcp(
       script,
       {
         INTERCOM_HOME: daemon.home,
@@ -347,7 +376,8 @@ describe('who is calling', () => {
       'claude-code',
     );
     daemon.on('take', () => ({ messages: [], more: 0 }));
-    await mcp.call('intercom_check_inbox');
+    await own.call('intercom_check_inbox');
+    await own.close();
     expect(daemon.seen[0]?.caller).toEqual({
       agent: 'claude',
       pid: '4242',
@@ -357,16 +387,16 @@ describe('who is calling', () => {
   });
 
   it('believes the name that a client gives before variables inherited from another agent', async () => {
-    await mcp.close();
     const cwd = await realpath(tmpdir());
-    mcp = await startMcp(
+    const own = await startMcp(
       script,
       { INTERCOM_HOME: daemon.home, CLAUDECODE: '1', CLAUDE_CODE_SESSION_ID: '5f0c-ada' },
       'codex-mcp-client',
       cwd,
     );
     daemon.on('take', () => ({ messages: [], more: 0 }));
-    await mcp.call('intercom_check_inbox');
+    await own.call('intercom_check_inbox');
+    await own.close();
     expect(daemon.seen[0]?.caller).toEqual({ agent: 'codex', pid: String(process.pid), session: undefined, cwd });
   });
 });

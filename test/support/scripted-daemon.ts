@@ -75,14 +75,7 @@ export class ScriptedDaemon {
 
   private constructor(home: string) {
     this.home = home;
-    this.on('ack', () => ({ ok: true }));
-    this.on('whoami', () => ({
-      address: 'laptop/api#s-ada1',
-      machine: 'laptop',
-      project: 'api',
-      session: 's-ada1',
-      hubReachable: true,
-    }));
+    this.#defaults();
   }
 
   static async start(): Promise<ScriptedDaemon> {
@@ -95,6 +88,25 @@ export class ScriptedDaemon {
   on(route: string, respond: Respond): this {
     this.#script.set(route, respond);
     return this;
+  }
+
+  /** Forgets what was asked and scripted, as if it were new. */
+  reset(): void {
+    this.seen.length = 0;
+    this.#waiting.length = 0;
+    this.#script.clear();
+    this.#defaults();
+  }
+
+  #defaults(): void {
+    this.on('ack', () => ({ ok: true }));
+    this.on('whoami', () => ({
+      address: 'laptop/api#s-ada1',
+      machine: 'laptop',
+      project: 'api',
+      session: 's-ada1',
+      hubReachable: true,
+    }));
   }
 
   /** The next request of this route, from now. */
