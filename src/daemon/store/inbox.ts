@@ -197,23 +197,18 @@ export class Inbox implements InboxStore {
     });
   }
 
-  /** Ends what waited longer than its sender wanted. What is already in an agent's hands is not ours to end. */
-  async expire(): Promise<void> {
-    const now = isoTime(this.#clock.now());
-    const due = await this.#database.read((db) =>
+  /** How deep in asks a session is: the deepest of what it was handed and has not been seen to finish. */
+  async depthOf(session: string): Promise<number> {
+    const row = await this.#database.read((db) =>
       db
         .selectFrom('inbox')
-        .select('message_id')
+        .select(sql<number | null>`max(json_extract(message, '$.depth'))`.as('depth'))
         .where('open', '=', sql.lit(1))
-        .where('state', '=', 'dispatched')
-        .where(sql<string>`json_extract(message, '$.expiresAt')`, '<=', now)
-        .limit(1000)
-        .execute(),
+        .where('session', '=', session)
+        .where('state', 'in', ['written', 'delivered'])
+        .executeTakeFirst(),
     );
-    for (const { message_id } of due) {
-      const reason = 'nobody took it in time';
-      await this.move(message_id, ['dispatched'], { to: 'expired', reason });
-    }
+    return row?.depth ?? 0;
   }
 
   /** Retention. */

@@ -11,7 +11,6 @@ import { Outbox } from './outbox.ts';
 import { Receipts } from './receipts.ts';
 import { DAEMON_MIGRATIONS, type DaemonSchema } from './schema.ts';
 
-const EXPIRE_EVERY_MS = 15_000;
 const PRUNE_EVERY_MS = 3_600_000;
 
 export interface DaemonStoreOptions {
@@ -30,7 +29,7 @@ export class DaemonStore {
   readonly #log: Log;
   #onReceipt: () => void = () => undefined;
   #fault: IntercomError | undefined;
-  #timers: (() => void)[] = [];
+  #cancelPrune: () => void = () => undefined;
 
   /** Opens, or makes, the store. Throws `storage_failed` or `storage_too_new`, in words. */
   constructor(options: DaemonStoreOptions) {
@@ -60,26 +59,23 @@ export class DaemonStore {
     this.#onReceipt = listener;
   }
 
-  /** Expiry and retention, now and from time to time. */
+  /** Retention, now and from time to time. */
   startHousekeeping(): void {
-    const expire = () => void this.inbox.expire().catch((error: unknown) => this.#failed(error, 'expiry'));
-    const prune = () => void this.#prune().catch((error: unknown) => this.#failed(error, 'retention'));
-    expire();
+    const prune = () =>
+      void this.#prune().catch((error: unknown) =>
+        this.#log.warn({ err: error }, 'retention failed; it is tried again later'),
+      );
     prune();
-    this.#timers = [this.#clock.every(EXPIRE_EVERY_MS, expire), this.#clock.every(PRUNE_EVERY_MS, prune)];
+    this.#cancelPrune = this.#clock.every(PRUNE_EVERY_MS, prune);
   }
 
   async close(): Promise<void> {
-    for (const cancel of this.#timers.splice(0)) cancel();
+    this.#cancelPrune();
     await this.#database.close();
   }
 
   async #prune(): Promise<void> {
     await this.inbox.prune();
     await this.outbox.prune();
-  }
-
-  #failed(error: unknown, what: string): void {
-    this.#log.warn({ err: error, what }, 'housekeeping failed; it is tried again later');
   }
 }

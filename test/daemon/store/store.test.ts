@@ -104,23 +104,15 @@ describe('Inbox', () => {
     ]);
   });
 
-  it('ends what waited too long, but not what is in the hands of an agent', async () => {
-    const [late, held, fresh] = [
-      mail({ expiresAt: new Date(now + 1000).toISOString() }),
-      mail({ expiresAt: new Date(now + 1000).toISOString() }),
-      mail(),
-    ];
-    await store.inbox.accept([late, held, fresh]);
-    await store.inbox.move(held.id, ['dispatched'], {
-      to: 'held_at_terminal',
-      session: 'sess-1',
-      rung: 'inbox_socket',
-    });
-    now += 2000;
-    await store.inbox.expire();
-    const states = await Promise.all([late, held, fresh].map(async ({ id }) => (await store.inbox.get(id))?.state));
-    expect(states).toEqual(['expired', 'held_at_terminal', 'dispatched']);
-    expect(await store.inbox.waiting()).toBe(2);
+  it('knows how deep in asks a session is, until its turn ended', async () => {
+    const ask = mail({ kind: 'ask', depth: 2, session: 'sess-1' });
+    await store.inbox.accept([ask, mail({ depth: 7, session: 'sess-2' })]);
+    expect(await store.inbox.depthOf('sess-1')).toBe(0);
+    await store.inbox.move(ask.id, ['dispatched'], { to: 'delivered', session: 'sess-1', rung: 'hooks' });
+    expect(await store.inbox.depthOf('sess-1')).toBe(2);
+    await store.inbox.move(ask.id, ['delivered'], { to: 'seen' });
+    expect(await store.inbox.depthOf('sess-1')).toBe(0);
+    expect(await store.inbox.waiting()).toBe(1);
   });
 
   it('forgets bodies after a week, but an id not before a month is over', async () => {
