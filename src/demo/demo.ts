@@ -25,6 +25,8 @@ export interface DemoOptions {
   readonly pageUrl?: string | undefined;
   /** What the person types for the command line; with a home of its own: `INTERCOM_HOME=… intercom`. */
   readonly cli?: string;
+  /** Where the two project directories are made for the time of the demo. */
+  readonly temporary?: string;
   /** Aborted when the person has had enough (Ctrl-C). */
   readonly signal?: AbortSignal;
 }
@@ -39,7 +41,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoEnd> {
   await checkReady(client);
   out('intercom demo: two small programs talk to each other through intercom, and you approve it.');
   out('They are demo agents: not AIs, they follow a script. They use the same tools as real agents.');
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'intercom-demo-')));
+  const folder = await realpath(await mkdtemp(join(options.temporary ?? tmpdir(), 'intercom-demo-')));
   const players: Player[] = [];
   const play = new Play(options);
   try {

@@ -1,5 +1,4 @@
 import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runDemo } from '../../src/demo/demo.ts';
@@ -81,6 +80,30 @@ describe('the demo', () => {
     expect(mesh.delivered).toBe(0);
   }, 30_000);
 
+  it('shows a second card when the policy wants the answer approved too', async () => {
+    mesh.holdReplies = true;
+    const { end, text } = await play((line) => {
+      if (line.includes('approvals allow')) mesh.decide('allow');
+    });
+    expect(end).toBe('answered');
+    expect(text).toContain("Ben's message is held: Ada gets it only if you allow it");
+    expect(text.split('Allowed by gilles')).toHaveLength(3);
+  }, 30_000);
+
+  it('says so when its agents do not start, and leaves nothing behind', async () => {
+    const before = await demoFolders();
+    const options = {
+      client: LocalClient.at(resolvePaths({ INTERCOM_HOME: mesh.daemon.home })),
+      env: {},
+      temporary: mesh.daemon.home,
+      out: () => undefined,
+    };
+    const run = runDemo({ ...options, command: [process.execPath, '-e', 'process.exit(3)'] });
+    await expect(run).rejects.toMatchObject({ code: 'internal' });
+    await expect(runDemo({ ...options, command: ['/no/such/program'] })).rejects.toMatchObject({ code: 'internal' });
+    expect(await demoFolders()).toEqual(before);
+  }, 30_000);
+
   it('takes the message back when the person ends it before deciding', async () => {
     const abort = new AbortController();
     const { end } = await play((line) => {
@@ -108,6 +131,7 @@ async function play(onLine: (line: string) => void, signal?: AbortSignal): Promi
     client: LocalClient.at(resolvePaths(env)),
     command: [process.execPath, script],
     env,
+    temporary: mesh.daemon.home,
     pageUrl: 'http://127.0.0.1:7700/',
     out: (line) => {
       lines.push(line);
@@ -119,7 +143,7 @@ async function play(onLine: (line: string) => void, signal?: AbortSignal): Promi
 }
 
 async function demoFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('intercom-demo-')).sort();
+  return (await readdir(mesh.daemon.home)).filter((name) => name.startsWith('intercom-demo-')).sort();
 }
 
 const AT = '2026-01-02T03:04:05.678Z';
@@ -129,6 +153,7 @@ class SmallMesh {
   readonly approval = newId('approval');
   readonly daemon: ScriptedDaemon;
   hub = 'online';
+  holdReplies = false;
   delivered = 0;
   readonly #messages = new Map<
     string,
@@ -169,7 +194,7 @@ class SmallMesh {
       const from = `laptop/${basename(caller.cwd ?? '')}`;
       const opening = [...this.#messages.values()].find(({ status }) => status.threadId === submit.threadId);
       const to = submit.to ?? opening?.from ?? 'human';
-      const held = submit.kind === 'chat';
+      const held = submit.kind === 'chat' || this.holdReplies;
       const status: LocalMessageStatus = {
         id: newId('message'),
         threadId: submit.threadId ?? newId('thread'),
