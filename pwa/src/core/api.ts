@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { ErrorBody, IntercomError } from '../../../src/protocol/errors.ts';
-import { MessageStatus, Ok, ThreadPage } from '../../../src/protocol/machine-api.ts';
+import { MessageStatus, ThreadPage } from '../../../src/protocol/machine-api.ts';
 import { Approval, Machine, Trace } from '../../../src/protocol/model.ts';
 import {
   Me,
@@ -46,12 +46,15 @@ export function createApi(fetcher: Fetch): Api {
   async function call<T>(method: string, path: string, schema: z.ZodType<T>, body?: unknown): Promise<T> {
     return read(await send(fetcher, method, path, body), schema);
   }
+  /** A call whose success says everything. */
+  async function order(method: string, path: string, body?: unknown): Promise<void> {
+    const response = await send(fetcher, method, path, body);
+    if (!response.ok) throw refusal(response.status, await jsonOf(response));
+  }
   const at = (id: string) => encodeURIComponent(id);
   return {
     signIn: (code) => call('POST', '/sign-in', Me, { code }),
-    signOut: async () => {
-      await call('POST', '/sign-out', Ok, {});
-    },
+    signOut: () => order('POST', '/sign-out', {}),
     me: () => call('GET', '/me', Me),
     snapshot: () => call('GET', '/snapshot', Snapshot),
     decide: (id, decision) => call('POST', `/approvals/${at(id)}/decision`, Approval, decision),
@@ -63,9 +66,7 @@ export function createApi(fetcher: Fetch): Api {
     renameMachine: (id, displayName) => call('PATCH', `/machines/${at(id)}`, Machine, { displayName }),
     revokeMachine: (id) => call('POST', `/machines/${at(id)}/revoke`, Machine, {}),
     rotateMachine: (id) => call('POST', `/machines/${at(id)}/rotate`, Machine, {}),
-    removeMachine: async (id) => {
-      await call('DELETE', `/machines/${at(id)}`, Ok);
-    },
+    removeMachine: (id) => order('DELETE', `/machines/${at(id)}`),
   };
 }
 

@@ -4,7 +4,7 @@
  *
  * Invariant: what is said to have happened has happened: every success comes from an answer of the hub.
  */
-import type { IntercomError} from '../../../src/protocol/errors.ts';
+import type { IntercomError } from '../../../src/protocol/errors.ts';
 import { toIntercomError } from '../../../src/protocol/errors.ts';
 import type { HubEvent } from '../../../src/protocol/events.ts';
 import { newId } from '../../../src/protocol/ids.ts';

@@ -7,7 +7,8 @@ export type Piece =
   /** A character that turns the writing direction or hides; `text` is its name. */
   | { readonly kind: 'hidden'; readonly text: string };
 
-const FENCE = /^```[^\n`]*\n([\s\S]*?)(?:\n```[ \t]*$|(?![\s\S]))/gm;
+/** Behind an opening fence only the name of a language may stand: it is not shown, so it must not hide a sentence. */
+const FENCE = /^```[\w+.#-]{0,20}[ \t]*\n([\s\S]*?)(?:\n```[ \t]*$|(?![\s\S]))/gm;
 const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*/g;
 /** Direction overrides and isolates, zero-width space, byte order mark, tag characters. Joiners stay: emoji and scripts need them. */
 const HIDDEN = /[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff]|\udb40[\udc00-\udc7f]/g;
@@ -61,8 +62,10 @@ function reveal(kind: 'text' | 'bold' | 'code' | 'block', text: string, pieces: 
 }
 
 /** Texts longer than this are folded at first (characters, lines). */
-export const FOLD_CHARACTERS = 900;
-export const FOLD_LINES = 16;
+export const FOLD_CHARACTERS = 600;
+export const FOLD_LINES = 12;
+/** A fold that hides less than this is a nuisance (characters). */
+const FOLD_WORTH = 250;
 
 /** The beginning of a long text, or undefined when the text is short enough to stand whole. Never cuts a character in two. */
 export function foldedBeginning(text: string): string | undefined {
@@ -74,8 +77,12 @@ export function foldedBeginning(text: string): string | undefined {
   }
   if (line >= 0) end = Math.min(end, line);
   end = Math.min(end, FOLD_CHARACTERS);
-  // A fold that hides a few words only is a nuisance.
-  if (text.length - end < 80) return undefined;
+  if (text.length - end < FOLD_WORTH) return undefined;
+  // Better to stop at the end of a line, or at least of a word.
+  const lineEnd = text.lastIndexOf('\n', end);
+  const space = text.lastIndexOf(' ', end);
+  if (lineEnd > end - 80) end = lineEnd;
+  else if (text[end] !== '\n' && space > end - 40) end = space;
   const last = text.charCodeAt(end - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? end - 1 : end);
 }

@@ -6,7 +6,7 @@
  * growing, spread-out pauses; a page that nobody sees for five minutes lets go of its line and takes it up when it is looked at again.
  */
 import { z } from 'zod';
-import type { HubEvent} from '../../../src/protocol/events.ts';
+import type { HubEvent } from '../../../src/protocol/events.ts';
 import { StreamFrame } from '../../../src/protocol/events.ts';
 import type { IntercomError } from '../../../src/protocol/errors.ts';
 

@@ -21,10 +21,10 @@ export const SCOPE_LABEL: Readonly<Record<GrantScope, string>> = {
 };
 
 const SCOPE_RESULT: Readonly<Record<GrantScope, string>> = {
-  once: 'once',
-  mission: 'for this conversation',
-  session: 'for this session',
-  always: 'for always',
+  once: 'Allowed once',
+  mission: 'Allowed in this conversation',
+  session: 'Allowed in this session',
+  always: 'Always allowed',
 };
 
 const SURFACE_LABEL: Readonly<Record<Surface, string>> = {
@@ -44,7 +44,7 @@ export function surfaceLabel(surface: Surface): string {
 export function decisionSentence(approval: Approval): string {
   const decision = approval.decision;
   if (decision === undefined) return APPROVAL_LABEL[approval.state].text;
-  const how = decision.verdict === 'allow' ? `Allowed ${SCOPE_RESULT[decision.scope]}` : 'Denied';
+  const how = decision.verdict === 'allow' ? SCOPE_RESULT[decision.scope] : 'Denied';
   return `${how} by ${decision.by} ${surfaceLabel(decision.via)}`;
 }
 
@@ -98,6 +98,18 @@ export function messageStateLabel(
     case 'failed':
       return { text: 'Failed', tone: 'bad' };
   }
+}
+
+/** The same for a step that is over: nothing waits there any more. */
+export function pastStateLabel(state: MessageState, machine: string): string {
+  if (state === 'held') return 'Held for approval';
+  if (state === 'written') return 'Handed over';
+  return messageStateLabel(state, machine).text;
+}
+
+/** A title without the marks of Markdown, which say nothing in one line. */
+export function plainTitle(title: string): string {
+  return title.replace(/\*\*|`/g, '');
 }
 
 const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; readonly tone: Tone }>> = {

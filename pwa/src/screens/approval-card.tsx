@@ -16,7 +16,7 @@ import { mayAct, type App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
 import type { MeshState } from '../core/state.ts';
 import { ago } from '../core/time.ts';
-import { KIND_LABEL, SCOPE_LABEL, surfaceLabel } from '../core/words.ts';
+import { KIND_LABEL, plainTitle, SCOPE_LABEL, surfaceLabel } from '../core/words.ts';
 import { Ago, Chip, Expiry, Problem, useAction } from '../ui/bits.tsx';
 import { describeAddress, RouteLine } from '../ui/route-line.tsx';
 import { AgentText } from '../ui/text.tsx';
@@ -50,7 +50,7 @@ export function ApprovalCard(props: ApprovalCardProps) {
       )}
       <p class="card-why">
         <span>
-          <span class="label">Asked because</span> {approval.rule}
+          <span class="label">Asked by</span> {approval.rule}
         </span>
         <Expiry time={approval.expiresAt} />
       </p>
@@ -72,7 +72,7 @@ function MessageBody(props: { readonly state: MeshState; readonly subject: Messa
       <RouteLine state={state} from={subject.from} to={subject.to} tone="wait" />
       {!opensThread && subject.threadTitle !== '' && (
         <p class="card-thread">
-          In <a href={hrefOf({ at: 'thread', id: subject.threadId })}>{subject.threadTitle}</a>
+          In <a href={hrefOf({ at: 'thread', id: subject.threadId })}>{plainTitle(subject.threadTitle)}</a>
         </p>
       )}
       <div class="quote">

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Message } from '../../../src/protocol/model.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { isHuman, machineName, sortedMessages, type MeshState } from '../core/state.ts';
-import { messageStateLabel } from '../core/words.ts';
+import { messageStateLabel, plainTitle } from '../core/words.ts';
 import { Ago, Chip, Problem, useAction, useFetch } from '../ui/bits.tsx';
 import { BackIcon } from '../ui/icons.tsx';
 import { describeAddress } from '../ui/route-line.tsx';
@@ -31,11 +31,11 @@ export function Conversation(props: { readonly app: App; readonly state: MeshSta
           <BackIcon />
         </a>
         <div>
-          <h2 id="conversation-title">{thread?.title ?? 'Thread'}</h2>
+          <h2 id="conversation-title">{plainTitle(thread?.title ?? 'Thread')}</h2>
           <p class="conversation-who">
-            {(thread?.participants ?? [])
+            {[...new Set((thread?.participants ?? []).map(agentPart))]
               .map((address) => describeAddress(state, address))
-              .map(({ who, where }) => (where === '' ? who : `${who} (${where})`))
+              .map(({ who, where }) => (where === '' || who === 'You' ? who : `${who} (${where})`))
               .join(' · ')}
           </p>
         </div>
@@ -60,7 +60,7 @@ export function Conversation(props: { readonly app: App; readonly state: MeshSta
             </li>
           ))}
         </ol>
-        <div ref={end} />
+        <div class="messages-end" ref={end} />
       </div>
       {thread !== undefined && mayAct(state.me) && (
         <Compose app={app} state={state} thread={thread} messages={messages} />

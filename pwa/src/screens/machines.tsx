@@ -49,12 +49,16 @@ const STATUS: Readonly<
   Record<Machine['status'], { readonly text: string; readonly tone: Tone; readonly rank: number }>
 > = {
   online: { text: 'Online', tone: 'good', rank: 0 },
-  away: { text: 'Away', tone: 'wait', rank: 1 },
+  away: { text: 'Away', tone: 'calm', rank: 1 },
   revoked: { text: 'Revoked', tone: 'bad', rank: 2 },
 };
 
 function byImportance(a: Machine, b: Machine): number {
-  return STATUS[a.status].rank - STATUS[b.status].rank || a.displayName.localeCompare(b.displayName);
+  return (
+    STATUS[a.status].rank - STATUS[b.status].rank ||
+    b.sessions - a.sessions ||
+    a.displayName.localeCompare(b.displayName)
+  );
 }
 
 function MachineCard(props: {
@@ -93,7 +97,11 @@ function MachineCard(props: {
           </span>
         </p>
       )}
-      <AgentList agents={agents} canWrite={mayAct(state.me) && machine.status !== 'revoked'} onWrite={props.onWrite} />
+      {machine.status === 'revoked' ? (
+        <p class="hint">It can send and receive nothing. To come back it has to join again.</p>
+      ) : (
+        <AgentList agents={agents} canWrite={mayAct(state.me)} onWrite={props.onWrite} />
+      )}
       {isOwner(state.me) && <MachineActions app={app} machine={machine} />}
     </article>
   );

@@ -4,6 +4,7 @@ import type { App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
 import { sortedThreads, type MeshState } from '../core/state.ts';
 import { Ago, Chip, Command, Empty } from '../ui/bits.tsx';
+import { plainTitle } from '../core/words.ts';
 import { describeAddress } from '../ui/route-line.tsx';
 import { Conversation } from './conversation.tsx';
 
@@ -56,22 +57,24 @@ function ThreadRow({
   readonly thread: Thread;
   readonly here: boolean;
 }) {
-  const names = thread.participants.map((address) => describeAddress(state, address).who);
+  const names = new Set(thread.participants.map((address) => describeAddress(state, address).who));
   return (
     <a
       class="thread-row"
       href={hrefOf({ at: 'thread', id: thread.id })}
       {...(here ? { 'aria-current': 'true' as const } : {})}
     >
-      <span class="thread-names">{names.join(' · ')}</span>
+      <span class="thread-names">{[...names].join(' · ')}</span>
       <span class="thread-age">
         <Ago time={thread.lastMessageAt} />
       </span>
-      <span class="thread-title">{thread.title}</span>
-      <span class="thread-last">
-        {thread.messageCount > 1 && <b>{describeAddress(state, thread.lastFrom).who}: </b>}
-        {thread.messageCount > 1 ? thread.lastText : 'one message'}
-      </span>
+      <span class="thread-title">{plainTitle(thread.title)}</span>
+      {thread.messageCount > 1 && (
+        <span class="thread-last">
+          <b>{describeAddress(state, thread.lastFrom).who}: </b>
+          {plainTitle(thread.lastText)}
+        </span>
+      )}
       {thread.held > 0 && (
         <span class="thread-held">
           <Chip tone="wait">{thread.held === 1 ? 'One waits for approval' : `${thread.held} wait for approval`}</Chip>

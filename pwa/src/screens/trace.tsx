@@ -5,7 +5,7 @@ import type { Message, Trace, TraceStep } from '../../../src/protocol/model.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { isHuman, machineName, type MeshState } from '../core/state.ts';
 import { clockTime, fullTime, useNow } from '../core/time.ts';
-import { messageStateLabel } from '../core/words.ts';
+import { messageStateLabel, pastStateLabel } from '../core/words.ts';
 import { Dialog, Problem, useAction, useFetch } from '../ui/bits.tsx';
 import { RouteLine } from '../ui/route-line.tsx';
 
@@ -78,13 +78,15 @@ function StepView({
 }) {
   const now = useNow();
   const place = placeName(state, step.place);
-  const label = messageStateLabel(step.state, machineName(state, step.place));
+  const at = machineName(state, step.place);
+  const present = messageStateLabel(step.state, at);
+  const label = last ? present.text : pastStateLabel(step.state, at);
   return (
-    <li class={`trace-step tone-${label.tone}${last ? ' last' : ''}`}>
+    <li class={last ? `trace-step last tone-${present.tone}` : 'trace-step tone-calm'}>
       <span class="lamp" aria-hidden="true" />
       <div>
         <p class="trace-head">
-          <b>{label.text}</b>
+          <b>{label}</b>
           <time dateTime={step.at} title={fullTime(step.at)}>
             {clockTime(step.at, now)}
           </time>

@@ -9,14 +9,13 @@ function Icon({ children }: { readonly children: ComponentChildren }) {
   );
 }
 
-/** The mark: two jacks, a cord, a lamp. */
+/** The mark: an intercom panel with its speaker and its lamp. */
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
-      <path class="mark-cord" d="M8 21C8 9 24 9 24 21" />
-      <circle class="mark-jack" cx="8" cy="22" r="4" />
-      <circle class="mark-jack" cx="24" cy="22" r="4" />
-      <circle class="mark-lamp" cx="16" cy="7" r="3.2" />
+      <rect class="mark-panel" x="4.5" y="2.5" width="23" height="27" rx="6.5" />
+      <path class="mark-panel" d="M11 10h10M11 15.5h10" />
+      <circle class="mark-lamp" cx="20" cy="22.5" r="3" />
     </svg>
   );
 }

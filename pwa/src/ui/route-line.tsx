@@ -12,7 +12,7 @@ export function describeAddress(state: MeshState, text: string): { readonly who:
       if (address.name === undefined) return { who: 'You', where: 'any operator' };
       return { who: address.name === state.me.name ? 'You' : address.name, where: 'operator' };
     }
-    const session = address.session === undefined ? '' : ` · session ${address.session.slice(0, 8)}`;
+    const session = address.session === undefined ? '' : ` #${address.session.slice(0, 8)}`;
     return { who: address.project, where: `${machineName(state, address.machine)}${session}` };
   } catch {
     return { who: text, where: '' };
