@@ -1,0 +1,210 @@
+/**
+ * Approval cards as Telegram shows them. Pure.
+ *
+ * Invariants: a card is one message; the text to approve stands in a quote, literally, so that it cannot pass for a part of the card; hidden
+ * characters are shown; what is cut is said, and the whole follows as a file. A decided card keeps its text and has no buttons.
+ */
+import type { Approval, Decision, GrantScope, JoinSubject, Message, MessageSubject } from '../../protocol/model.ts';
+import { escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
+import type { CardButton, Content } from './ports.ts';
+import { stateLine } from './mirror.ts';
+import { TEXT_MAX } from './split.ts';
+import { shortTime } from './words.ts';
+
+/** Units kept free for decision, reason, state and the sentence about the cut. */
+const RESERVED = 900;
+
+const SCOPES: readonly { readonly scope: GrantScope; readonly letter: string; readonly label: string }[] = [
+  { scope: 'once', letter: 'o', label: '✅ Allow once' },
+  { scope: 'mission', letter: 'm', label: '✅ This conversation' },
+  { scope: 'session', letter: 's', label: '✅ This session' },
+  { scope: 'always', letter: 'w', label: '✅ Always' },
+];
+const DENY = 'd';
+
+export type Press =
+  | { readonly verdict: 'allow'; readonly scope: GrantScope; readonly approvalId: string; readonly hash8: string }
+  | { readonly verdict: 'deny'; readonly approvalId: string; readonly hash8: string };
+
+const PRESS = /^a:([a-z]{3}_[0-9A-Z]{26}):([omswd]):([0-9a-f]{8})$/;
+
+/** Reads the data of a pressed button, or undefined if it is not one of ours. */
+export function readPress(data: string): Press | undefined {
+  const match = PRESS.exec(data);
+  const [, approvalId, letter, hash8] = match ?? [];
+  if (approvalId === undefined || letter === undefined || hash8 === undefined) return undefined;
+  if (letter === DENY) return { verdict: 'deny', approvalId, hash8 };
+  const known = SCOPES.find((entry) => entry.letter === letter);
+  return known === undefined ? undefined : { verdict: 'allow', scope: known.scope, approvalId, hash8 };
+}
+
+/** Everything a card is drawn from. */
+export interface CardFacts {
+  readonly approval: Approval;
+  /** The message it is about, once its state is known. */
+  readonly message?: Message | undefined;
+  /** Display names of the machines of sender and recipient, where known. */
+  readonly fromMachine?: string | undefined;
+  readonly toMachine?: string | undefined;
+}
+
+export function cardContent(facts: CardFacts): Content {
+  const { approval } = facts;
+  const { subject } = approval;
+  const isOpen = approval.state === 'pending';
+  const body = subject.kind === 'join' ? joinBody(subject) : messageBody(subject, facts);
+  const lines = [...body.lines, isOpen ? waitingLine(approval) : outcomeLine(approval)];
+  const state = facts.message === undefined || isOpen ? undefined : stateLine(facts.message);
+  if (state !== undefined && approval.state === 'allowed') lines.push(state);
+  return {
+    parts: [lines.join('\n')],
+    ...(isOpen ? { buttons: buttonsOf(approval) } : {}),
+    ...(body.document === undefined ? {} : { document: body.document }),
+    silent: false,
+  };
+}
+
+function messageBody(
+  subject: MessageSubject,
+  facts: CardFacts,
+): { lines: string[]; document?: NonNullable<Content['document']> } {
+  const isQuestion = subject.kind === 'ask';
+  const head = isQuestion
+    ? '❓ <b>A question waits for your approval</b>'
+    : '✉️ <b>A message waits for your approval</b>';
+  const title = oneLine(subject.threadTitle, 100);
+  // The first message of a conversation is its title; repeating it says nothing.
+  const isTitle = title === '' || oneLine(subject.body, 100).startsWith(title.replace(/…$/, ''));
+  const lines = [
+    facts.approval.state === 'pending' ? head : head.replace(' waits for your approval', ''),
+    `From: ${cardParty(subject.from, facts.fromMachine)}`,
+    `To: ${cardParty(subject.to, facts.toMachine)}`,
+    ...(isTitle ? [] : [`Conversation: ${escapeHtml(title)}`]),
+    `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
+  ];
+  const room = TEXT_MAX - RESERVED - lines.join('\n').length;
+  const shown = showHidden(subject.body);
+  const isCut = shown.length > room;
+  const text = isCut ? shown.slice(0, safeCut(shown, room)) : shown;
+  lines.push(`<blockquote>${escapeHtml(text)}${isCut ? '…' : ''}</blockquote>`);
+  if (!isCut) return { lines };
+  const length = subject.body.length.toLocaleString('en-US');
+  const cut = text.length.toLocaleString('en-US');
+  lines.push(`✂️ <b>Cut:</b> you see the first ${cut} of ${length} characters. The file below has the whole text.`);
+  return {
+    lines,
+    document: {
+      name: `${subject.messageId}.txt`,
+      text: subject.body,
+      caption: 'The whole text of the card above.',
+    },
+  };
+}
+
+function joinBody(subject: JoinSubject): { lines: string[]; document?: never } {
+  const spaced = [...oneLine(subject.code, 20)].join(' ');
+  return {
+    lines: [
+      '🖥 <b>A machine wants to join</b>',
+      `Machine: <b>${escapeHtml(subject.machineId)}</b> (${escapeHtml(oneLine(subject.displayName, 100))})`,
+      `Request from: <code>${escapeHtml(oneLine(subject.ip, 64))}</code>`,
+      `Its address: <code>${escapeHtml(oneLine(subject.daemonUrl, 300))}</code>`,
+      ...(subject.replaces
+        ? ['⚠️ <b>This machine is known already.</b> Approving gives it a new secret and this address.']
+        : []),
+      '',
+      'The same code must stand on that machine:',
+      `<pre>      ${escapeHtml(spaced)}      </pre>`,
+    ],
+  };
+}
+
+function cardParty(address: string, machineName: string | undefined): string {
+  const name = machineName === undefined ? '' : oneLine(machineName, 40);
+  const shown = `<code>${escapeHtml(oneLine(address, 340))}</code>`;
+  return name === '' || name === address.split('/')[0] ? shown : `${shown} (on ${escapeHtml(name)})`;
+}
+
+function waitingLine(approval: Approval): string {
+  return `<i>Waits until ${shortTime(approval.expiresAt)}. To give a reason, reply with /deny and the reason.</i>`;
+}
+
+function outcomeLine(approval: Approval): string {
+  const { decision, state } = approval;
+  switch (state) {
+    case 'allowed':
+      return `✅ <b>${scopeWords(approval)}</b>${byWhom(decision)}`;
+    case 'denied':
+      return `⛔ <b>Denied</b>${byWhom(decision)}${reasonOf(decision)}`;
+    case 'expired':
+      return `⌛ <b>Expired</b>: nobody decided until ${shortTime(approval.expiresAt)}. It was not delivered.`;
+    case 'withdrawn':
+      return `↩️ <b>Withdrawn</b>: no decision is needed any more.${reasonOf(decision)}`;
+    case 'answered_elsewhere':
+      return `↪️ <b>Answered elsewhere</b>${byWhom(decision)}${reasonOf(decision)}`;
+    case 'pending':
+      return waitingLine(approval);
+  }
+}
+
+function scopeWords(approval: Approval): string {
+  if (approval.subject.kind === 'join') return 'Approved';
+  switch (approval.decision?.scope) {
+    case 'mission':
+      return 'Allowed for this conversation';
+    case 'session':
+      return 'Allowed for this session';
+    case 'always':
+      return 'Always allowed';
+    default:
+      return 'Allowed once';
+  }
+}
+
+function byWhom(decision: Decision | undefined): string {
+  if (decision === undefined) return '';
+  return ` by ${escapeHtml(oneLine(decision.by, 80))} (${surfaceWords(decision.via)}), ${shortTime(decision.at)}`;
+}
+
+function surfaceWords(via: Decision['via']): string {
+  switch (via) {
+    case 'telegram':
+      return 'Telegram';
+    case 'web':
+      return 'web page';
+    case 'cli':
+      return 'command line';
+    case 'terminal':
+      return 'terminal';
+    case 'policy':
+      return 'policy';
+    case 'hub':
+      return 'hub';
+  }
+}
+
+function reasonOf(decision: Decision | undefined): string {
+  return decision?.reason === undefined ? '' : `\nReason: ${escapeHtml(oneLine(decision.reason, 300))}`;
+}
+
+function buttonsOf(approval: Approval): CardButton[][] {
+  const data = (letter: string) => `a:${approval.id}:${letter}:${approval.shownHash.slice(0, 8)}`;
+  const isJoin = approval.subject.kind === 'join';
+  const allowed = SCOPES.filter((entry) => approval.scopes.includes(entry.scope)).map((entry): CardButton => {
+    const text = isJoin ? '✅ Approve' : entry.label;
+    return entry.scope === 'once'
+      ? { text, data: data(entry.letter), style: 'success' }
+      : { text, data: data(entry.letter) };
+  });
+  const deny: CardButton = { text: '⛔ Deny', data: data(DENY), style: 'danger' };
+  const all = [...allowed, deny];
+  const rows: CardButton[][] = [];
+  for (let at = 0; at < all.length; at += 2) rows.push(all.slice(at, at + 2));
+  return rows;
+}
+
+/** What the person who pressed reads for a moment. */
+export function decidedToast(approval: Approval): string {
+  if (approval.state === 'denied') return 'Denied.';
+  return approval.state === 'allowed' ? `${scopeWords(approval)}.` : 'Done.';
+}

@@ -1,0 +1,150 @@
+/** The commands of the bot: what they are called and what they answer (HTML). Reading only; every number is of now. */
+import type { Agent, Approval, Machine } from '../../protocol/model.ts';
+import type { Actor, HubServices } from '../services.ts';
+import { escapeHtml, oneLine } from './html.ts';
+import type { TelegramStore } from './ports.ts';
+import { approvalKey } from './feed.ts';
+import { agoWords, partyName } from './words.ts';
+
+export const COMMANDS = [
+  { command: 'approvals', description: 'What waits for your decision' },
+  { command: 'agents', description: 'Agents and their sessions' },
+  { command: 'machines', description: 'Machines and whether they are there' },
+  { command: 'status', description: 'How the mesh is doing' },
+  { command: 'help', description: 'How to use this chat' },
+] as const;
+
+const LIST_MAX = 60;
+
+export interface CommandContext {
+  readonly services: HubServices;
+  readonly store: TelegramStore;
+  readonly actor: Actor;
+  readonly now: number;
+  readonly home: number | undefined;
+}
+
+/** The answer to a command, in lines; undefined if there is no such command. */
+export async function answerCommand(name: string, context: CommandContext): Promise<string[] | undefined> {
+  switch (name) {
+    case 'start':
+      return [`👋 Hello ${escapeHtml(context.actor.operator.name)}. This is intercom.`, '', ...HELP];
+    case 'help':
+      return HELP;
+    case 'agents':
+      return agentLines(await context.services.registry.agents('all'));
+    case 'machines':
+      return machineLines(await context.services.registry.machines(), context.now);
+    case 'approvals':
+      return approvalLines(context);
+    case 'status':
+      return statusLines(context);
+    default:
+      return undefined;
+  }
+}
+
+const HELP = [
+  'Your agents talk to each other here. When one needs your yes, a card with buttons comes.',
+  '',
+  '• <b>Decide</b>: press a button on the card. To say why not, reply to the card with <code>/deny reason</code>.',
+  "• <b>Write to an agent</b>: write in its conversation's topic, or reply to one of its messages.",
+  '• A 👀 on your message means it was taken, 👌 that the agent has it.',
+  '',
+  ...COMMANDS.filter((entry) => entry.command !== 'help').map((entry) => `/${entry.command}: ${entry.description}`),
+];
+
+function agentLines(agents: readonly Agent[]): string[] {
+  if (agents.length === 0) {
+    return ['No agents yet. Join a machine with <code>intercom join</code>; its projects appear here.'];
+  }
+  const lines = agents.slice(0, LIST_MAX).map((agent) => {
+    const live = agent.sessions.filter((session) => session.state !== 'ended');
+    const states = live.map((session) =>
+      session.waitingFor === undefined ? session.state : `waits: ${session.waitingFor}`,
+    );
+    const mark = agent.machineStatus !== 'online' ? '⚪️' : live.length > 0 ? '🟢' : '🔵';
+    const what =
+      agent.machineStatus !== 'online' ? 'machine away' : states.length > 0 ? states.join(', ') : 'no session';
+    return `${mark} <code>${escapeHtml(agent.address)}</code> ${escapeHtml(oneLine(what, 100))}`;
+  });
+  return [`<b>${agents.length} ${agents.length === 1 ? 'agent' : 'agents'}</b>`, ...lines, ...more(agents.length)];
+}
+
+function machineLines(machines: readonly Machine[], now: number): string[] {
+  if (machines.length === 0) return ['No machines yet. Run <code>intercom join</code> on one.'];
+  const lines = machines.slice(0, LIST_MAX).map((machine) => {
+    const seen =
+      machine.lastSeen === undefined ? 'never heard from' : `last heard ${agoWords(machine.lastSeen, now)} ago`;
+    const state =
+      machine.status === 'online'
+        ? `${machine.sessions} sessions, ${machine.projects} projects`
+        : `${machine.status}, ${seen}`;
+    const mark = machine.status === 'online' ? '🟢' : machine.status === 'away' ? '⚪️' : '🚫';
+    const name = machine.displayName === machine.id ? '' : ` (${escapeHtml(oneLine(machine.displayName, 60))})`;
+    return `${mark} <b>${escapeHtml(machine.id)}</b>${name}: ${state}`;
+  });
+  return [
+    `<b>${machines.length} ${machines.length === 1 ? 'machine' : 'machines'}</b>`,
+    ...lines,
+    ...more(machines.length),
+  ];
+}
+
+async function approvalLines(context: CommandContext): Promise<string[]> {
+  const pending = await context.services.approvals.list({ state: 'pending', limit: 200 });
+  if (pending.length === 0) return ['✅ Nothing waits for you.'];
+  const lines: string[] = [];
+  for (const approval of pending.slice(0, 30)) {
+    const link = await cardLink(context, approval);
+    const words = `${escapeHtml(subjectWords(approval))}, ${agoWords(approval.createdAt, context.now)}`;
+    lines.push(link === undefined ? `• ${words}` : `• <a href="${link}">${words}</a>`);
+  }
+  const rest = pending.length - lines.length;
+  return [
+    `🔔 <b>${pending.length} ${pending.length === 1 ? 'decision waits' : 'decisions wait'} for you</b>`,
+    ...lines,
+    ...(rest > 0 ? [`… and ${rest} more.`] : []),
+  ];
+}
+
+function subjectWords(approval: Approval): string {
+  const { subject } = approval;
+  if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
+  const kind = subject.kind === 'ask' ? 'question' : 'message';
+  return `${kind} ${partyName(subject.from)} → ${partyName(subject.to)}`;
+}
+
+/** Where the card stands. Only messages of supergroups have an address. */
+async function cardLink(context: CommandContext, approval: Approval): Promise<string | undefined> {
+  const item = await context.store.item(approvalKey(approval.id));
+  const messageId = item?.sent[0]?.messageId;
+  const chat = String(item?.chatId ?? '');
+  if (messageId === undefined || !chat.startsWith('-100')) return undefined;
+  return `https://t.me/c/${chat.slice(4)}/${messageId}`;
+}
+
+async function statusLines(context: CommandContext): Promise<string[]> {
+  const snapshot = await context.services.snapshot(context.actor);
+  const online = snapshot.machines.filter((machine) => machine.status === 'online').length;
+  const sessions = snapshot.agents.flatMap((agent) => agent.sessions).filter((session) => session.state !== 'ended');
+  const waiting = sessions.filter((session) => session.state === 'waiting').length;
+  const pending = snapshot.approvals.filter((approval) => approval.state === 'pending').length;
+  const notices = snapshot.notices.filter((notice) => notice.clearedAt === undefined);
+  return [
+    '<b>intercom</b>',
+    `🖥 ${online} of ${snapshot.machines.length} machines online`,
+    `🤖 ${sessions.length} live sessions${waiting > 0 ? `, ${waiting} waiting for a person` : ''}`,
+    pending === 0 ? '✅ Nothing waits for you' : `🔔 ${pending} waiting for your decision: /approvals`,
+    ...notices.slice(0, 10).map((notice) => {
+      const next = notice.next === undefined ? '' : ` ${notice.next}`;
+      return `${notice.level === 'info' ? 'ℹ️' : '⚠️'} ${escapeHtml(oneLine(`${notice.text}${next}`, 300))}`;
+    }),
+  ];
+}
+
+function more(count: number): string[] {
+  return count > LIST_MAX
+    ? [`… and ${count - LIST_MAX} more; the web page and <code>intercom agents</code> list all.`]
+    : [];
+}

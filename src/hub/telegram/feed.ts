@@ -1,0 +1,217 @@
+/**
+ * From the hub's events to what people should see. Reads events in order and remembers how far; doing one twice changes nothing.
+ *
+ * A message that waits for approval has one representation: its card, which later also shows what became of the message. Every other
+ * message is mirrored. What an operator wrote in Telegram itself is not repeated; a reaction on it tells how it fares.
+ */
+import { parseAddress } from '../../protocol/address.ts';
+import type { HubEvent } from '../../protocol/events.ts';
+import { hasArrived, hasFailed } from '../../protocol/message-life.ts';
+import type { Approval, Message } from '../../protocol/model.ts';
+import type { Log } from '../../platform/log.ts';
+import type { HubServices } from '../services.ts';
+import { cardContent } from './cards.ts';
+import { isForPerson, messageContent, stateLine } from './mirror.ts';
+import type { Outbox } from './outbox.ts';
+import type { Item, Lane, TelegramStore } from './ports.ts';
+import { topicName } from './words.ts';
+
+const CURSOR = 'cursor';
+const PAGE = 500;
+
+export interface FeedOptions {
+  readonly services: HubServices;
+  readonly store: TelegramStore;
+  readonly outbox: Outbox;
+  readonly log: Log;
+  readonly home: () => number | undefined;
+  /** A mirrored message was left out, because too much waits. */
+  readonly onOverflow: () => void;
+}
+
+export const approvalKey = (id: string) => `a:${id}`;
+export const messageKey = (id: string) => `m:${id}`;
+
+export class Feed {
+  readonly #options: FeedOptions;
+  #seq = 0;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what happened while this surface was away, and shows every open approval. */
+  async catchUp(): Promise<void> {
+    const { services, store, log } = this.#options;
+    const { epoch, lastSeq } = services.events;
+    const cursor = readCursor(await store.getMeta(CURSOR));
+    this.#seq = cursor?.epoch === epoch ? cursor.seq : lastSeq;
+    if (cursor !== undefined) {
+      for (;;) {
+        const page = await services.events.after(cursor.epoch, this.#seq, PAGE);
+        if (page.gap) {
+          log.info('events are gone from the log; Telegram goes on from now');
+          this.#seq = services.events.lastSeq;
+          break;
+        }
+        for (const event of page.events) await this.handle(event);
+        if (page.events.length < PAGE) break;
+      }
+    }
+    await this.saveCursor();
+    await this.#reviewApprovals();
+  }
+
+  /** Shows what an event changed. Events that were read already are skipped. */
+  async handle(event: HubEvent): Promise<void> {
+    if (event.seq <= this.#seq) return;
+    try {
+      await this.#show(event);
+    } catch (error) {
+      // One event that cannot be shown must not keep the others from being shown.
+      this.#options.log.error(
+        { err: error, seq: event.seq, type: event.type },
+        'an event could not be shown in Telegram',
+      );
+    }
+    this.#seq = event.seq;
+  }
+
+  /** Remembers how far it has read; called after a batch. */
+  async saveCursor(): Promise<void> {
+    await this.#options.store.setMeta(CURSOR, `${this.#options.services.events.epoch}:${this.#seq}`);
+  }
+
+  async #show(event: HubEvent): Promise<void> {
+    if (event.type === 'approval.changed') await this.showApproval(event.approval, 0);
+    else if (event.type === 'message.changed') await this.#showMessage(event.message, event.thread.title);
+  }
+
+  /** Cards for open approvals that have none; answers on cards whose approval was decided meanwhile. */
+  async #reviewApprovals(): Promise<void> {
+    const { services, store } = this.#options;
+    for (const approval of await services.approvals.list({ state: 'pending', limit: PAGE })) {
+      await this.showApproval(approval, 0);
+    }
+    for (const item of await store.openItems(PAGE)) {
+      const approval = await services.approvals.get(item.key.slice(2)).catch(() => undefined);
+      if (approval !== undefined && approval.state !== 'pending') await this.showApproval(approval, 0);
+    }
+  }
+
+  /** Shows an approval as it is now; `message` saves looking it up. */
+  async showApproval(approval: Approval, lane: Lane, message?: Message): Promise<void> {
+    const { services, store, outbox } = this.#options;
+    const home = this.#options.home();
+    if (home === undefined) return;
+    const key = approvalKey(approval.id);
+    const isOpen = approval.state === 'pending';
+    if (!isOpen && (await store.item(key)) === undefined) return;
+    const { subject } = approval;
+    if (subject.kind === 'join') {
+      const content = cardContent({ approval });
+      await outbox.put({ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content });
+      return;
+    }
+    const name = topicName(subject.from, subject.to, subject.threadTitle);
+    await store.ensureTopic(home, subject.threadId, name);
+    const now =
+      message ??
+      (isOpen
+        ? undefined
+        : await services.messaging.trace(subject.messageId).then(
+            (trace) => trace.message,
+            () => undefined,
+          ));
+    const content = cardContent({
+      approval,
+      message: now,
+      fromMachine: await this.#machineName(subject.from),
+      toMachine: await this.#machineName(subject.to),
+    });
+    await outbox.put({
+      key,
+      chatId: home,
+      threadId: subject.threadId,
+      messageId: subject.messageId,
+      shownHash: approval.shownHash,
+      open: isOpen,
+      confirm: !isOpen && approval.state === 'allowed' && parseAddress(subject.to).kind === 'human',
+      lane,
+      content,
+    });
+  }
+
+  async #showMessage(message: Message, title: string): Promise<void> {
+    const { services, store, outbox } = this.#options;
+    const home = this.#options.home();
+    if (home === undefined || message.state === 'submitted') return;
+    // Notes of the hub to an agent repeat what the cards and state lines say here.
+    if (message.kind === 'notice' && !isForPerson(message)) return;
+    if (message.approvalId !== undefined) {
+      const hasCard = (await store.item(approvalKey(message.approvalId))) !== undefined;
+      if (hasCard) {
+        const approval = await services.approvals.get(message.approvalId);
+        await this.showApproval(approval, approval.state === 'pending' ? 0 : 2, message);
+        return;
+      }
+      // Its card comes with the approval's own event.
+      if (message.state === 'held') return;
+    }
+    const known = await store.item(messageKey(message.id));
+    if (known?.content.reaction !== undefined) {
+      await this.#react(message, known);
+      return;
+    }
+    await store.ensureTopic(home, message.threadId, topicName(message.from, message.to, title));
+    const accepted = await outbox.put({
+      key: messageKey(message.id),
+      chatId: known?.chatId ?? home,
+      threadId: message.threadId,
+      messageId: message.id,
+      confirm: isForPerson(message),
+      lane: known === undefined ? 1 : 2,
+      content: messageContent(message),
+    });
+    if (!accepted) this.#options.onOverflow();
+  }
+
+  /** How a message fares that an operator wrote in Telegram. */
+  async #react(message: Message, known: Item): Promise<void> {
+    const { outbox } = this.#options;
+    const reaction = hasArrived(message.state) ? '👌' : hasFailed(message.state) ? '🤔' : '👀';
+    const base = { chatId: known.chatId, topicId: known.topicId, replyTo: known.replyTo };
+    await outbox.put({
+      key: known.key,
+      ...base,
+      threadId: known.threadId,
+      messageId: message.id,
+      lane: 2,
+      content: { parts: [], silent: true, reaction },
+    });
+    const state = hasFailed(message.state) || message.state === 'held_at_terminal' ? stateLine(message) : undefined;
+    if (state === undefined) return;
+    await outbox.put({
+      key: `n:${message.id}:${message.state}`,
+      ...base,
+      lane: 0,
+      content: { parts: [state], silent: false },
+    });
+  }
+
+  async #machineName(address: string): Promise<string | undefined> {
+    const parsed = parseAddress(address);
+    if (parsed.kind === 'human') return undefined;
+    return this.#options.services.registry.machine(parsed.machine).then(
+      (machine) => machine.displayName,
+      () => undefined,
+    );
+  }
+}
+
+function readCursor(text: string | undefined): { epoch: string; seq: number } | undefined {
+  const at = text?.lastIndexOf(':') ?? -1;
+  if (text === undefined || at < 0) return undefined;
+  const seq = Number(text.slice(at + 1));
+  return Number.isSafeInteger(seq) ? { epoch: text.slice(0, at), seq } : undefined;
+}
