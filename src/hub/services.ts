@@ -125,7 +125,7 @@ export interface Registry {
 export interface Joins {
   request(request: JoinRequest, ip: string): Promise<JoinAccepted>;
   /** Waits up to `waitMs` for a decision. */
-  claim(joinId: string, claimKey: string, waitMs: number, signal: AbortSignal): Promise<JoinState>;
+  claim(joinId: string, claimKey: string, waitMs: number, signal: AbortSignal, ip: string): Promise<JoinState>;
 }
 
 export interface Policy {

@@ -139,6 +139,8 @@ export const PolicyTest = z.object({
   type: z.enum(['send', 'ask', 'chat', 'reply', 'start_agent', 'tool']),
   message: z.string().max(20_000).default(''),
   threadId: ThreadId.optional(),
+  /** The tool's name, for the type `tool`. */
+  tool: lineText(200).optional(),
 });
 export type PolicyTest = z.infer<typeof PolicyTest>;
 export const GrantsPage = z.object({ grants: z.array(Grant) });

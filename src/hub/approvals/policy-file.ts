@@ -40,14 +40,12 @@ const typeName = z.enum([...POLICY_TYPES, '*'], { error: `allowed: ${TYPE_WORDS}
 const types = z
   .union([typeName, z.array(typeName).min(1).max(10)], { error: `allowed: ${TYPE_WORDS}, or a list of them` })
   .transform(typesOf);
-const glob = z
-  .string({ error: 'a pattern in quotes, like "laptop/*" or "**"' })
-  .transform((source, ctx) => {
-    const parsed = parseGlob(source);
-    if ('glob' in parsed) return parsed.glob;
-    ctx.addIssue({ code: 'custom', message: `"${source.slice(0, 60)}" is not a pattern: ${parsed.fault}` });
-    return z.NEVER;
-  });
+const glob = z.string({ error: 'a pattern in quotes, like "laptop/*" or "**"' }).transform((source, ctx) => {
+  const parsed = parseGlob(source);
+  if ('glob' in parsed) return parsed.glob;
+  ctx.addIssue({ code: 'custom', message: `"${source.slice(0, 60)}" is not a pattern: ${parsed.fault}` });
+  return z.NEVER;
+});
 const messagePattern = z.string({ error: 'a regular expression in quotes' }).transform((source, ctx) => {
   const parsed = patternOf(source);
   if (typeof parsed === 'object') return parsed;
@@ -97,20 +95,18 @@ export function parsePolicyFile(text: string, file: string): PolicyFileResult {
     const faults = parsed.error.issues.slice(0, 20).map((issue) => faultOf(issue, yaml.value, yaml.placeOf));
     return { ok: false, faults };
   }
-  const rules = parsed.data.rules.map(
-    (rule, index): PolicyRule => ({
-      index: index + 1,
-      label: rule.label,
-      from: rule.from,
-      to: rule.to,
-      types: rule.type,
-      project: rule.project,
-      tool: rule.tool,
-      messagePattern: rule.message_pattern,
-      approval: rule.approval,
-      line: yaml.placeOf(['rules', index]).line,
-    }),
-  );
+  const rules = parsed.data.rules.map((rule, index): PolicyRule => ({
+    index: index + 1,
+    label: rule.label,
+    from: rule.from,
+    to: rule.to,
+    types: rule.type,
+    project: rule.project,
+    tool: rule.tool,
+    messagePattern: rule.message_pattern,
+    approval: rule.approval,
+    line: yaml.placeOf(['rules', index]).line,
+  }));
   const { require_approval, human_can_bypass } = parsed.data.defaults;
   return {
     ok: true,
@@ -160,9 +156,11 @@ function faultOf(
   const key = issue.path.map(String).join('.');
   const [section, index, field] = issue.path;
   const rule = section === 'rules' && typeof index === 'number' ? `rule ${index + 1}${labelOf(value, index)}` : '';
-  const name = rule === '' ? key : [rule, field === undefined ? '' : String(field)].filter((part) => part !== '').join(', ');
+  const name =
+    rule === '' ? key : [rule, field === undefined ? '' : String(field)].filter((part) => part !== '').join(', ');
   const given = valueAt(value, issue.path);
-  const problem = given === undefined && issue.path.length > 0 ? `is missing; ${issue.message}` : `${shown(given)}${issue.message}`;
+  const problem =
+    given === undefined && issue.path.length > 0 ? `is missing; ${issue.message}` : `${shown(given)}${issue.message}`;
   return { line: placeOf(issue.path).line, key, text: `${name}: ${problem}` };
 }
 
@@ -195,7 +193,9 @@ function unknownKeys(value: Record<string, unknown>, placeOf: (path: readonly Pr
       if (known.includes(key)) continue;
       const near = nearest(key, known);
       const hint = near === undefined ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
-      warnings.push(`line ${placeOf([...path, key]).line}: unknown key "${key.slice(0, 60)}"${where}, ignored; ${hint}`);
+      warnings.push(
+        `line ${placeOf([...path, key]).line}: unknown key "${key.slice(0, 60)}"${where}, ignored; ${hint}`,
+      );
     }
   };
   look(value, [], KNOWN.file, '');

@@ -84,7 +84,8 @@ function expandBraces(source: string): { readonly texts: string[] } | { readonly
       const before = text.slice(0, found.index);
       const after = text.slice(found.index + found[0].length);
       for (const option of (found[1] ?? '').split(',')) next.push(`${before}${option}${after}`);
-      if (next.length > ALTERNATIVES_MAX) return { fault: `its braces mean more than ${ALTERNATIVES_MAX} alternatives` };
+      if (next.length > ALTERNATIVES_MAX)
+        return { fault: `its braces mean more than ${ALTERNATIVES_MAX} alternatives` };
     }
     texts = next;
     if (!changed) return { texts };

@@ -86,7 +86,12 @@ export function evaluate(
   const level = rule?.approval ?? rules.default;
   const named = rule === undefined ? 'default' : ruleName(rule, rules.file);
   if (rule === undefined) step(`no rule matches; the default is ${level}`);
-  const verdict = (outcome: PolicyVerdict['outcome'], by: string): PolicyVerdict => ({ outcome, level, rule: by, steps });
+  const verdict = (outcome: PolicyVerdict['outcome'], by: string): PolicyVerdict => ({
+    outcome,
+    level,
+    rule: by,
+    steps,
+  });
   if (rule?.approval === 'deny') return verdict('deny', named);
 
   if (level !== 'deny') {

@@ -74,7 +74,12 @@ describe('address patterns', () => {
       .map((parts) => parts.join('/'));
     fc.assert(
       fc.property(patterns, texts, (pattern, text) => {
-        const expected = micromatch.isMatch(text, pattern, { dot: true, nobrace: true, noextglob: true, nonegate: true });
+        const expected = micromatch.isMatch(text, pattern, {
+          dot: true,
+          nobrace: true,
+          noextglob: true,
+          nonegate: true,
+        });
         expect(glob(pattern).matches(text)).toBe(expected);
       }),
       { numRuns: 3000 },
