@@ -1,0 +1,239 @@
+/** The main job, whole, on real parts, for each pinned version of Claude Code. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Browser } from 'playwright-core';
+import { launch } from '../browser/support/chromium.ts';
+import { CLAUDE_VERSIONS } from './claude-session.ts';
+import { CHAT, chat, MANUAL, reply, Spine, USER } from './spine.ts';
+
+const TIME = 120_000;
+
+describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
+  let spine: Spine;
+  beforeEach(async () => {
+    spine = await Spine.start(version);
+  }, TIME);
+  afterEach(async () => {
+    await spine.stop();
+  }, TIME);
+
+  it(
+    'chat → card → allow in the terminal → an idle session wakes, half-typed text kept → its reply comes back in the thread',
+    { timeout: TIME },
+    async () => {
+      const question = 'which port does the api use?';
+      spine.when('laptop', /please ask/, chat('server/api', question), 1);
+      spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'I WAIT FOR THE ANSWER' });
+      spine.when('laptop', /port 8080/, { say: 'NOW I KNOW' });
+      spine.when('server', /which port/, (request) => reply(request, 'we use port 8080'), 1);
+      spine.when('server', /intercom_reply|reply|answered|on its way|queued/i, { say: 'ANSWERED' });
+      const laptop = await spine.claude('laptop');
+      const server = await spine.claude('server');
+      await server.type('half a thought');
+
+      await laptop.prompt('please ask');
+      const card = await spine.card(question);
+      expect(card.subject).toMatchObject({ body: question, messageKind: 'chat' });
+      const allowed = await spine.mesh.hub.cli(['approvals', 'allow', card.id]);
+      expect(allowed.stderr).toBe('');
+      expect(allowed.exitCode).toBe(0);
+
+      const delivered = await spine.heard('server', /which port/);
+      expect(delivered.news).toMatch(/laptop\/web/);
+      expect(delivered.news).toMatch(/approved by/);
+      await spine.heard('laptop', /port 8080/);
+      await laptop.shows(/NOW I KNOW/);
+      expect(await server.shows(/ANSWERED/)).toContain('half a thought');
+
+      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
+      const trace = await spine.reaches(card.subject.messageId, 'answered');
+      expect(trace.steps.map((step) => step.state)).toEqual(
+        expect.arrayContaining(['held', 'queued', 'dispatched', 'delivered', 'answered']),
+      );
+      expect(spine.countHeard('server', card.subject.messageId)).toBe(1);
+      expect(spine.model.unknown).toEqual([]);
+    },
+  );
+
+  it(
+    'deny with a reason reaches the sender as a clear tool result, and the other side hears nothing',
+    { timeout: TIME },
+    async () => {
+      spine.when('laptop', /please meddle/, chat('server/api', 'delete the production data'), 1);
+      spine.when('laptop', /denied/i, { say: 'I WAS DENIED' });
+      const laptop = await spine.claude('laptop');
+      await spine.claude('server');
+      await laptop.prompt('please meddle');
+      const card = await spine.card('delete the production data');
+      const denied = await spine.mesh.hub.cli(['approvals', 'deny', card.id, '--reason', 'not on a Friday']);
+      expect(denied.exitCode).toBe(0);
+      expect((await spine.heard('laptop', /denied/i)).news).toContain('not on a Friday');
+      await laptop.shows(/I WAS DENIED/);
+      expect(spine.countHeard('server', 'production data')).toBe(0);
+    },
+  );
+
+  it('allowed in Telegram; a message arrives in mid-turn with the next tool result', { timeout: TIME }, async () => {
+    const gate = join(spine.cwd('server'), 'gate');
+    const wait = `while [ ! -e '${gate}' ]; do sleep 0.05; done; echo dig-is-over`;
+    spine.when('server', /please dig/, { tool: 'Bash', input: { command: wait, description: 'dig' } }, 1);
+    spine.when('server', /dig-is-over/, { say: 'DUG AND READ' });
+    spine.when('laptop', /please warn/, chat('server/api', 'mind the water pipe'), 1);
+    spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'WARNED' });
+    const laptop = await spine.claude('laptop');
+    const server = await spine.claude('server', ['--permission-mode', MANUAL[version], '--allowedTools', 'Bash(*)']);
+    await server.prompt('please dig');
+    await spine.heard('server', /please dig/);
+
+    await laptop.prompt('please warn');
+    const card = await spine.card('mind the water pipe');
+    const shown = await inTelegram(spine, 'mind the water pipe');
+    const answer = await spine.telegram.press(CHAT, shown, USER, 'Allow once');
+    expect(JSON.stringify(answer)).not.toMatch(/not allowed/i);
+    await laptop.shows(/WARNED/);
+    if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
+    await spine.reaches(card.subject.messageId, 'dispatched', 'written', 'delivered');
+    writeFileSync(gate, '');
+    expect((await spine.heard('server', /dig-is-over/)).news).toContain('mind the water pipe');
+    await server.shows(/DUG AND READ/);
+    await spine.reaches(card.subject.messageId, 'seen');
+  });
+
+  it(
+    'allowed on the page; a second answer elsewhere is told who was first; an open permission dialog stays until its person answers',
+    { timeout: TIME },
+    async () => {
+      const touched = join(spine.cwd('server'), 'touched');
+      spine.when(
+        'server',
+        /please touch/,
+        { tool: 'Bash', input: { command: `touch '${touched}'; echo touch-is-over`, description: 'touch' } },
+        1,
+      );
+      spine.when('server', /touch-is-over|any news/, { say: 'WENT ON' });
+      spine.when('laptop', /please ask/, chat('server/api', 'any news from you?'), 1);
+      spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'ASKED' });
+      const laptop = await spine.claude('laptop');
+      const server = await spine.claude('server');
+      await server.prompt('please touch');
+      await server.shows(/Do you want to proceed/);
+
+      await laptop.prompt('please ask');
+      const card = await spine.card('any news from you?');
+      await allowOnPage(spine, 'any news from you?');
+      await laptop.shows(/ASKED/);
+      const late = await spine.mesh.hub.cli(['approvals', 'deny', card.id]);
+      expect(late.exitCode).toBe(7);
+      expect(late.stderr).toMatch(/allowed/);
+
+      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
+      await spine.reaches(card.subject.messageId, 'dispatched', 'written');
+      expect(await server.screen()).toMatch(/Do you want to proceed/);
+      expect(existsSync(touched)).toBe(false);
+      await server.press('Enter');
+      await spine.heard('server', /any news from you/);
+      await server.shows(/WENT ON/);
+      expect(existsSync(touched)).toBe(true);
+      await spine.reaches(card.subject.messageId, 'seen');
+    },
+  );
+
+  it(
+    'a message to an agent that does not run waits, and the session that starts later gets it once',
+    { timeout: TIME },
+    async () => {
+      spine.when('laptop', /please leave/, chat('server/api', 'a note for later'), 1);
+      spine.when('laptop', /allowed|on its way|queued|waits/i, { say: 'LEFT' });
+      spine.when('server', /a note for later/, { say: 'FOUND THE NOTE' });
+      const laptop = await spine.claude('laptop');
+      await laptop.prompt('please leave');
+      const card = await spine.card('a note for later');
+      await spine.mesh.operator.decide(card, 'allow');
+      await laptop.shows(/LEFT/);
+      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
+      const { message, waitsFor } = await spine.reaches(card.subject.messageId, 'dispatched');
+      expect(message.place).toBe('server');
+      expect(waitsFor).toMatch(/session/);
+      const server = await spine.claude('server');
+      await server.shows(/FOUND THE NOTE/);
+      await spine.reaches(card.subject.messageId, 'seen');
+      expect(spine.countHeard('server', card.subject.messageId)).toBe(1);
+    },
+  );
+
+  it(
+    'the daemon is killed between sending and arrival: the message arrives once, and the receipt is true',
+    { timeout: TIME },
+    async () => {
+      spine.when('server', /number \d/, { say: 'COUNTED' });
+      await spine.claude('server');
+      const sender = spine.mesh.daemon('laptop').local({ cwd: spine.cwd('laptop') });
+      const daemon = spine.mesh.daemon('server');
+      const ids: string[] = [];
+      for (let round = 0; round < 4; round += 1) {
+        const { id } = await sender.submit({ kind: 'send', to: 'server/api', body: `this is number ${round}` });
+        ids.push(id);
+        await spine.mesh.operator.decide(await spine.card(`number ${round}`), 'allow');
+        await daemon.kill();
+        await daemon.start();
+      }
+      for (const id of ids) await spine.reaches(id, 'delivered', 'seen');
+      for (const id of ids) expect(spine.countHeard('server', id)).toBe(1);
+    },
+  );
+});
+
+describe('what a session refuses or holds is shown as that on every surface', () => {
+  it.each(['hold', 'refuse'] as const)('crossSessionInbound: %s', { timeout: TIME }, async (crossSessionInbound) => {
+    const spine = await Spine.start('2.1.329', { crossSessionInbound });
+    try {
+      await spine.claude('server');
+      const sender = spine.mesh.daemon('laptop').local({ cwd: spine.cwd('laptop') });
+      const { id } = await sender.submit({ kind: 'send', to: 'server/api', body: 'are you there?' });
+      await spine.mesh.operator.decide(await spine.card('are you there?'), 'allow');
+      const { message } = await spine.reaches(id, crossSessionInbound === 'hold' ? 'held_at_terminal' : 'failed');
+      expect(message.place).toBe('server');
+      expect(message.reason).toBeTruthy();
+      const printed = await spine.mesh.hub.cli(['trace', id]);
+      expect(printed.stdout).toContain('server');
+      expect(printed.stdout).toMatch(crossSessionInbound === 'hold' ? /held/i : /refuse/i);
+      expect(spine.model.requests).toEqual([]);
+      await inTelegram(spine, crossSessionInbound === 'hold' ? 'held' : 'refuse');
+    } finally {
+      await spine.stop();
+    }
+  });
+});
+
+/** The Telegram message that shows `text`, once it is there. */
+async function inTelegram(spine: Spine, text: string): Promise<number> {
+  for (;;) {
+    const found = spine.telegram
+      .messages(CHAT)
+      .findLast((message) => message.content.text.includes(text) && (message.buttons.length > 0 || text.length < 10));
+    if (found !== undefined) return found.id;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Signs in by a one-time link and allows the card with this text, as a person would. */
+async function allowOnPage(spine: Spine, text: string): Promise<void> {
+  const link = await spine.mesh.hub.cli(['login', '--link']);
+  const url = /http:\/\/\S+/.exec(link.stdout)?.[0];
+  if (url === undefined) throw new Error(`no sign-in link:\n${link.stdout}\n${link.stderr}`);
+  let browser: Browser | undefined;
+  try {
+    browser = await launch();
+    const page = await browser.newPage();
+    await page.goto(url);
+    const card = page.locator('article', { hasText: text });
+    await card.getByRole('button', { name: 'Allow once' }).click();
+    await card
+      .getByText(/allowed/i)
+      .first()
+      .waitFor();
+  } finally {
+    await browser?.close();
+  }
+}

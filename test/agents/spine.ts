@@ -1,0 +1,177 @@
+/**
+ * The whole product on real parts: a hub and two daemons from `dist/`, a real Claude Code on each machine (its own HOME, the hooks installed by
+ * `intercom hooks install`), one scripted model behind both. Cards can be answered in the terminal, in Telegram (emulated) or in a browser.
+ */
+import { join } from 'node:path';
+import type { Approval } from '../../src/protocol/model.ts';
+import { Trace } from '../../src/protocol/model.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { Mesh } from '../support/mesh.ts';
+import { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
+import { ClaudeHome, ClaudeSession } from './claude-session.ts';
+import type { ClaudeVersion } from './claude-session.ts';
+import { ScriptedModel } from './scripted-model.ts';
+import type { ModelReply, ModelRequest } from './scripted-model.ts';
+
+export const MANUAL: Readonly<Record<ClaudeVersion, string>> = { '2.1.329': 'manual', '2.1.197': 'default' };
+export const CHAT = -1_001_234_567_890;
+export const USER = 4242;
+
+export type Side = 'laptop' | 'server';
+const PROJECT: Readonly<Record<Side, string>> = { laptop: 'web', server: 'api' };
+
+export class Spine {
+  readonly version: ClaudeVersion;
+  readonly mesh: Mesh;
+  readonly model: ScriptedModel;
+  readonly telegram: TelegramEmulator;
+  readonly #homes: Readonly<Record<Side, ClaudeHome>>;
+  readonly #sessions: ClaudeSession[] = [];
+
+  /** `claudeSettings` goes into the settings of the server's side before the hooks are added. */
+  static async start(version: ClaudeVersion, claudeSettings: Readonly<Record<string, unknown>> = {}): Promise<Spine> {
+    const homes = { laptop: new ClaudeHome('laptop'), server: new ClaudeHome('server') };
+    const model = await ScriptedModel.start();
+    const telegram = await TelegramEmulator.start(systemClock);
+    telegram.addForum(CHAT);
+    telegram.addPrivate(USER);
+    const mesh = await Mesh.start({
+      machines: ['laptop', 'server'],
+      hubEnv: {
+        TELEGRAM_BOT_TOKEN: TelegramEmulator.TOKEN,
+        TELEGRAM_API_ROOT: telegram.root,
+        TELEGRAM_SUPERGROUP_ID: String(CHAT),
+        TELEGRAM_OWNER_ID: String(USER),
+      },
+      daemonEnv: (machine) => ({ HOME: homes[machine === 'laptop' ? 'laptop' : 'server'].path }),
+    });
+    const spine = new Spine(version, mesh, model, telegram, homes);
+    await spine.#prepare('laptop', {});
+    await spine.#prepare('server', claudeSettings);
+    return spine;
+  }
+
+  private constructor(
+    version: ClaudeVersion,
+    mesh: Mesh,
+    model: ScriptedModel,
+    telegram: TelegramEmulator,
+    homes: Readonly<Record<Side, ClaudeHome>>,
+  ) {
+    this.version = version;
+    this.mesh = mesh;
+    this.model = model;
+    this.telegram = telegram;
+    this.#homes = homes;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#sessions.splice(0).map((session) => session.end()));
+    await this.mesh.stop();
+    await this.model.stop();
+    await this.telegram.stop();
+    for (const home of Object.values(this.#homes)) home.remove();
+  }
+
+  cwd(side: Side): string {
+    return join(this.#homes[side].path, PROJECT[side]);
+  }
+
+  /** A real session in the side's project, once its daemon knows it. */
+  async claude(
+    side: Side,
+    args: readonly string[] = ['--permission-mode', MANUAL[this.version]],
+  ): Promise<ClaudeSession> {
+    const session = await ClaudeSession.start({
+      home: this.#homes[side],
+      version: this.version,
+      cwd: this.cwd(side),
+      modelUrl: this.model.url,
+      args,
+    });
+    this.#sessions.push(session);
+    await this.sessionOf(side, session);
+    return session;
+  }
+
+  /** The id of a session, as its daemon says it: waits until the daemon lists it. */
+  async sessionOf(side: Side, session: ClaudeSession): Promise<string> {
+    const local = this.mesh.daemon(side).local({ cwd: this.cwd(side) });
+    for (;;) {
+      const found = (await local.status()).sessions.find((one) => one.pid === session.pid && one.state !== 'starting');
+      if (found !== undefined) return found.id;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** The model of one side: what it answers when `when` is new to it. */
+  when(side: Side, when: RegExp, reply: ModelReply | ((request: ModelRequest) => ModelReply), times?: number): void {
+    const key = this.#homes[side].key;
+    this.model.on({
+      when: (request) => request.key === key && when.test(request.news),
+      reply,
+      ...(times === undefined ? {} : { times }),
+    });
+  }
+
+  /** The first request of a side's model in which `what` is new. */
+  heard(side: Side, what: RegExp): Promise<ModelRequest> {
+    const key = this.#homes[side].key;
+    return this.model.request((request) => request.key === key && what.test(request.news));
+  }
+
+  countHeard(side: Side, what: string): number {
+    const key = this.#homes[side].key;
+    return this.model.requests.filter((request) => request.key === key && request.news.includes(what)).length;
+  }
+
+  /** The next card about a message whose text holds `text`. */
+  async card(text: string): Promise<Approval> {
+    for (;;) {
+      const found = (await this.mesh.operator.pending()).find(
+        (one) => 'body' in one.subject && one.subject.body.includes(text),
+      );
+      if (found !== undefined) return found;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+
+  trace(messageId: string): Promise<Trace> {
+    return this.mesh.operator.call('GET', `/messages/${messageId}/trace`, Trace);
+  }
+
+  /** Waits until a message is in one of the states. */
+  async reaches(messageId: string, ...states: readonly string[]): Promise<Trace> {
+    for (;;) {
+      const trace = await this.trace(messageId);
+      if (states.includes(trace.message.state)) return trace;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+
+  async #prepare(side: Side, settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const home = this.#homes[side];
+    home.trust(this.cwd(side));
+    // The tools of intercom need no dialog here; everything else asks as it does for its user.
+    home.settings({ permissions: { allow: ['mcp__intercom'] }, ...settings });
+    const installed = await this.mesh.daemon(side).cli(['hooks', 'install']);
+    if (installed.exitCode !== 0) throw new Error(`hooks install failed:\n${installed.stdout}\n${installed.stderr}`);
+    await this.mesh
+      .daemon(side)
+      .local({ cwd: this.cwd(side) })
+      .whoami();
+  }
+}
+
+/** The thread id in a delivered message. */
+export function threadIn(request: ModelRequest): string {
+  return /thr_[0-9A-Z]{26}/.exec(request.news)?.[0] ?? 'no thread';
+}
+
+export function chat(to: string, message: string): ModelReply {
+  return { tool: 'mcp__intercom__intercom_chat', input: { to, message } };
+}
+
+export function reply(request: ModelRequest, message: string): ModelReply {
+  return { tool: 'mcp__intercom__intercom_reply', input: { thread_id: threadIn(request), message } };
+}
