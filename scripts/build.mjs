@@ -2,7 +2,7 @@
 //   node scripts/build.mjs            everything
 //   node scripts/build.mjs --missing  only what is missing or older than its sources
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,8 +16,18 @@ const EXTERNAL = ['better-sqlite3', 'node-pty', 'bufferutil', 'utf-8-validate'];
 const started = performance.now();
 const onlyMissing = process.argv.includes('--missing');
 const parts = [
-  { name: 'program', output: join(dist, 'main.js'), sources: ['src', 'package.json', 'scripts/build.mjs'], make: program },
-  { name: 'web app', output: join(dist, 'pwa', 'index.html'), sources: ['pwa', 'src/protocol', 'package.json'], make: webApp },
+  {
+    name: 'program',
+    output: join(dist, 'main.js'),
+    sources: ['src', 'package.json', 'scripts/build.mjs'],
+    make: program,
+  },
+  {
+    name: 'web app',
+    output: join(dist, 'pwa', 'index.html'),
+    sources: ['pwa', 'src/protocol', 'package.json'],
+    make: webApp,
+  },
 ];
 for (const part of parts) {
   if (part.name === 'web app' && !existsSync(join(root, 'pwa', 'index.html'))) continue;
@@ -30,8 +40,6 @@ if (!onlyMissing) console.log(`done in ${((performance.now() - started) / 1000).
 
 async function program() {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  await mkdir(dist, { recursive: true });
-  for (const name of await readdir(dist)) if (name !== 'pwa') await rm(join(dist, name), { recursive: true });
   const result = await build({
     absWorkingDir: root,
     entryPoints: { main: 'src/cli/main.ts' },
@@ -45,7 +53,9 @@ async function program() {
     external: EXTERNAL,
     define: { INTERCOM_VERSION: JSON.stringify(version) },
     // Bundled CommonJS asks for Node's own modules by require().
-    banner: { js: "import { createRequire as nodeRequire } from 'node:module';const require = nodeRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as nodeRequire } from 'node:module';const require = nodeRequire(import.meta.url);",
+    },
     minifySyntax: true,
     minifyWhitespace: true,
     keepNames: true,
@@ -53,7 +63,19 @@ async function program() {
     logLevel: 'warning',
     metafile: true,
   });
+  await removeOld(Object.keys(result.metafile.outputs));
   await writeFile(join(dist, 'THIRD-PARTY-LICENSES.txt'), await licences(Object.keys(result.metafile.inputs)));
+}
+
+/** Only after the new files are there: a program that starts meanwhile finds one set or the other. */
+async function removeOld(outputs) {
+  const fresh = new Set(outputs.map((output) => join(root, output)));
+  for (const folder of [dist, join(dist, 'chunks')]) {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isFile() && entry.name.endsWith('.js') && !fresh.has(path)) await rm(path);
+    }
+  }
 }
 
 async function webApp() {

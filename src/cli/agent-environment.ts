@@ -44,7 +44,11 @@ const SCRIPTS: readonly (readonly [RegExp, string])[] = [
 /** More generations than any shell nests. */
 const GENERATIONS = 40;
 
-export function findAgent(env: NodeJS.ProcessEnv, ppid: number, look: LookAtProcess = lookAtProcess): FoundAgent | undefined {
+export function findAgent(
+  env: NodeJS.ProcessEnv,
+  ppid: number,
+  look: LookAtProcess = lookAtProcess,
+): FoundAgent | undefined {
   const above = agentAbove(ppid, look);
   const sign = SIGNS.find(([name]) => (env[name] ?? '') !== '');
   if (sign !== undefined) {

@@ -25,7 +25,11 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
       { name: 'standalone', summary: 'hub and daemon in one process: all that one machine needs', load: run },
       { name: 'hub', summary: 'the hub alone; one per mesh', load: run },
       { name: 'daemon', summary: 'the daemon alone; one per machine', load: run },
-      { name: 'demo', summary: 'a first conversation between two small agents, to see how it works', load: () => import('./commands/demo.ts') },
+      {
+        name: 'demo',
+        summary: 'a first conversation between two small agents, to see how it works',
+        load: () => import('./commands/demo.ts'),
+      },
     ],
   },
   {
@@ -33,10 +37,22 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
     commands: [
       { name: 'init', summary: 'write a commented configuration, by asking', load: () => import('./commands/init.ts') },
       { name: 'join', summary: 'make this machine part of a mesh', load: () => import('./commands/join.ts') },
-      { name: 'hooks', summary: 'install or remove what agents need to hear of their mail', load: () => import('./commands/hooks.ts') },
-      { name: 'login', summary: 'sign in to a hub from this terminal; --link makes a sign-in link', load: () => import('./commands/login.ts') },
+      {
+        name: 'hooks',
+        summary: 'install or remove what agents need to hear of their mail',
+        load: () => import('./commands/hooks.ts'),
+      },
+      {
+        name: 'login',
+        summary: 'sign in to a hub from this terminal; --link makes a sign-in link',
+        load: () => import('./commands/login.ts'),
+      },
       { name: 'config', summary: 'check the configuration, or show it', load: () => import('./commands/config.ts') },
-      { name: 'doctor', summary: 'look for what is wrong, and say what to do', load: () => import('./commands/doctor.ts') },
+      {
+        name: 'doctor',
+        summary: 'look for what is wrong, and say what to do',
+        load: () => import('./commands/doctor.ts'),
+      },
     ],
   },
   {
@@ -48,15 +64,31 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
       { name: 'ask', summary: 'ask an agent and wait for the answer', load: talk },
       { name: 'chat', summary: 'open a conversation, or go on with one', load: talk },
       { name: 'inbox', summary: 'what was written to you', load: () => import('./commands/inbox.ts') },
-      { name: 'trace', summary: "a message's whole way, with times, places and proofs", load: () => import('./commands/trace.ts') },
+      {
+        name: 'trace',
+        summary: "a message's whole way, with times, places and proofs",
+        load: () => import('./commands/trace.ts'),
+      },
     ],
   },
   {
     title: 'Decide',
     commands: [
-      { name: 'approvals', summary: 'what waits for you: list, show, allow, deny', load: () => import('./commands/approvals.ts') },
-      { name: 'policy', summary: 'the rules, and what they say about a message', load: () => import('./commands/policy.ts') },
-      { name: 'machines', summary: 'the machines: approve, deny, rename, rotate, revoke, remove', load: () => import('./commands/machines.ts') },
+      {
+        name: 'approvals',
+        summary: 'what waits for you: list, show, allow, deny',
+        load: () => import('./commands/approvals.ts'),
+      },
+      {
+        name: 'policy',
+        summary: 'the rules, and what they say about a message',
+        load: () => import('./commands/policy.ts'),
+      },
+      {
+        name: 'machines',
+        summary: 'the machines: approve, deny, rename, rotate, revoke, remove',
+        load: () => import('./commands/machines.ts'),
+      },
     ],
   },
   {
@@ -69,7 +101,11 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
   {
     title: 'For agents',
     commands: [
-      { name: 'mcp-server', summary: 'the MCP server; agents start it themselves', load: () => import('./commands/mcp-server.ts') },
+      {
+        name: 'mcp-server',
+        summary: 'the MCP server; agents start it themselves',
+        load: () => import('./commands/mcp-server.ts'),
+      },
     ],
   },
 ];
@@ -77,8 +113,8 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
 export const COMMANDS: readonly CommandFacts[] = GROUPS.flatMap((group) => group.commands);
 
 export function helpText(style: Style): string {
-  const width = Math.max(...COMMANDS.map((command) => command.name.length), ...ENVIRONMENT.map((one) => one.name.length)) + 2;
-  const row = (name: string, text: string): string => `  ${style.cyan(name)}${' '.repeat(width - name.length)}${text}`;
+  const row = (name: string, text: string, width = 14): string =>
+    `  ${style.cyan(name)}${' '.repeat(width - name.length)}${text}`;
   const blocks = GROUPS.map(({ title, commands }) =>
     [style.bold(title), ...commands.map((command) => row(command.name, command.summary))].join('\n'),
   );
@@ -93,7 +129,7 @@ export function helpText(style: Style): string {
       row('--json', 'the answer as JSON, where there is a list or a result'),
       row('--no-color', 'no colours; NO_COLOR does the same'),
     ].join('\n'),
-    [style.bold('Environment'), ...ENVIRONMENT.map((one) => row(one.name, one.meaning))].join('\n'),
+    [style.bold('Environment'), ...ENVIRONMENT.map((one) => row(one.name, one.meaning, 24))].join('\n'),
     `New here? ${style.cyan('intercom standalone')} starts everything; ${style.cyan('intercom demo')} shows how it works.`,
   ].join('\n\n')}\n`;
 }

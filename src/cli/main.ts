@@ -1,15 +1,20 @@
 /**
- * Where the bundle starts. Loads only what the command needs: the version is a constant, the MCP server goes past the command parser,
- * everything else is imported by command (program.ts).
+ * Where the bundle starts. Loads only what the command needs: the version is a constant put in by the build, the MCP server goes past the
+ * command parser, everything else is imported by command (program.ts). No static import here: each file costs its share of the start.
  */
-import { VERSION } from '../platform/package.ts';
+declare const INTERCOM_VERSION: string | undefined;
 
 const args = process.argv.slice(2);
 const [first] = args;
 
-if (args.length === 1 && (first === '--version' || first === '-V')) {
-  process.stdout.write(`${VERSION}\n`);
+if (args.length === 1 && (first === '--version' || first === '-V') && typeof INTERCOM_VERSION === 'string') {
+  process.stdout.write(`${INTERCOM_VERSION}\n`);
+} else if (args.length === 1 && first === 'mcp-server') {
+  const { serve } = await import('./commands/mcp-server.ts');
+  await serve();
 } else {
   const { runProcess } = await import('./run-process.ts');
   await runProcess(args);
 }
+
+export {};

@@ -40,8 +40,11 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
       io.out(`${VERSION}\n`);
       return 0;
     }
-    const odd = given.find((arg) => arg.startsWith('-') && !GLOBAL_FLAGS.some((flag) => arg === flag || arg.startsWith(`${flag}=`)));
-    if (odd !== undefined) throw new CommanderError(1, 'commander.unknownOption', `error: unknown option '${odd.slice(0, 60)}'`);
+    const odd = given.find(
+      (arg) => arg.startsWith('-') && !GLOBAL_FLAGS.some((flag) => arg === flag || arg.startsWith(`${flag}=`)),
+    );
+    if (odd !== undefined)
+      throw new CommanderError(1, 'commander.unknownOption', `error: unknown option '${odd.slice(0, 60)}'`);
     io.out(helpText(styleFor(io.colour)));
     return 0;
   }
@@ -54,7 +57,10 @@ async function parse(facts: CommandFacts, args: readonly string[], io: Io): Prom
   let exitCode = 0;
   const program = new Command('intercom')
     .option('--config <file>', 'configuration file to use')
-    .option('--hub <url>', 'hub to speak to as an operator (default: the one on this machine, or that of `intercom login`)')
+    .option(
+      '--hub <url>',
+      'hub to speak to as an operator (default: the one on this machine, or that of `intercom login`)',
+    )
     .option('--no-color', 'no colours')
     .version(VERSION, '-V, --version')
     .helpCommand(false)

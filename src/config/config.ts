@@ -49,6 +49,8 @@ export interface Config {
     readonly daemonPort: number;
     /** The web app as people reach it from elsewhere; used in links. */
     readonly dashboardUrl: string | undefined;
+    /** A daemon may be on any address, not only on the tailnet: for networks that are private by other means. */
+    readonly allowAnyDaemonUrl: boolean;
     /** policies.yml, when it is not beside the configuration. */
     readonly policyFile: string | undefined;
   };
@@ -136,6 +138,7 @@ export function configOf(file: ConfigFile, overrides: Overrides, around: Surroun
       daemonListen: file.hub.daemon_listen,
       daemonPort: file.hub.daemon_port,
       dashboardUrl: file.hub.dashboard_url,
+      allowAnyDaemonUrl: file.hub.allow_any_daemon_url,
       policyFile: file.hub.policy_file === undefined ? undefined : expand(file.hub.policy_file, around.home),
     },
     auth: { token: overrides.token ?? file.auth.token },

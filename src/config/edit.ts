@@ -12,7 +12,7 @@ import { checkConfig, faultError } from './load.ts';
 export interface ConfigEdit {
   readonly path: readonly string[];
   /** Undefined takes the key away. */
-  readonly value: string | number | boolean | undefined;
+  readonly value: string | number | boolean | readonly string[] | undefined;
 }
 
 /** The new text. Throws `invalid_config` if the old text is faulty or the new one would be. */

@@ -11,15 +11,15 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: string }[] = [
   {
     name: 'INTERCOM_HOME',
-    meaning: 'one folder for configuration and state (INTERCOM_HOME/config, INTERCOM_HOME/state)',
+    meaning: 'the folder of configuration and state (config/, state/)',
   },
   { name: 'INTERCOM_LOG', meaning: `how much is logged: ${LOG_LEVELS.join(', ')}` },
   { name: 'HUB_URL', meaning: 'hub.url' },
   { name: 'INTERCOM_TOKEN', meaning: "auth.token, this machine's secret" },
   { name: 'TELEGRAM_BOT_TOKEN', meaning: 'telegram.bot_token' },
   { name: 'TELEGRAM_SUPERGROUP_ID', meaning: 'telegram.supergroup_id' },
-  { name: 'TELEGRAM_OWNER_ID', meaning: 'telegram.security.allowed_users, as owners; several with commas' },
-  { name: 'TELEGRAM_API_ROOT', meaning: 'telegram.api_root, a Bot API server of your own' },
+  { name: 'TELEGRAM_OWNER_ID', meaning: 'telegram.security.allowed_users; several with commas' },
+  { name: 'TELEGRAM_API_ROOT', meaning: 'telegram.api_root: a Bot API server of your own' },
 ];
 
 export function readOverrides(env: NodeJS.ProcessEnv): Overrides {

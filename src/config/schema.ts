@@ -86,6 +86,7 @@ const hub = z.object({
   daemon_listen: oneOrMore.default(['auto']),
   daemon_port: port.default(DAEMON_PORT),
   dashboard_url: webUrl.optional(),
+  allow_any_daemon_url: z.boolean().default(false),
   policy_file: path.optional(),
 });
 

@@ -85,10 +85,14 @@ async function localHub(paths: Paths, uid: number | undefined): Promise<HubAcces
     return { origin: 'http://hub', socketPath: paths.hubSocket, token, label: 'the hub on this machine' };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw new IntercomError('unauthorized', 'The hub on this machine belongs to another user, or its key cannot be read.', {
-      next: 'Run this as the user who runs the hub.',
-      cause: error,
-    });
+    throw new IntercomError(
+      'unauthorized',
+      'The hub on this machine belongs to another user, or its key cannot be read.',
+      {
+        next: 'Run this as the user who runs the hub.',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -168,7 +172,11 @@ export class OperatorClient {
     return this.#get(`/messages/${encodeURIComponent(id)}/trace`, Trace);
   }
   cancel(id: string, reason: string | undefined): Promise<MessageStatus> {
-    return this.#post(`/messages/${encodeURIComponent(id)}/cancel`, reason === undefined ? {} : { reason }, MessageStatus);
+    return this.#post(
+      `/messages/${encodeURIComponent(id)}/cancel`,
+      reason === undefined ? {} : { reason },
+      MessageStatus,
+    );
   }
   machines(): Promise<z.infer<typeof MachinesPage>> {
     return this.#get('/machines', MachinesPage);

@@ -39,10 +39,14 @@ async function check(context: Context, json: boolean): Promise<void> {
   for (const fault of faults) io.out(`${style.red('fault')}    ${faultLine(basename(path), fault)}\n`);
   for (const warning of warnings) {
     const line = warning.line === undefined ? '' : `:${warning.line}`;
-    io.out(`${style.yellow('warning')}  ${basename(path)}${line} ${warning.key === '' ? '' : `${warning.key}: `}${warning.text}\n`);
+    io.out(
+      `${style.yellow('warning')}  ${basename(path)}${line} ${warning.key === '' ? '' : `${warning.key}: `}${warning.text}\n`,
+    );
   }
-  if (text === undefined) io.out(`${style.green('✓')} There is no ${path}; the defaults hold. \`intercom init\` writes one.\n`);
-  else if (checked.ok) io.out(`${style.green('✓')} ${path} is good${warnings.length === 0 ? '' : ', but for the warnings above'}.\n`);
+  if (text === undefined)
+    io.out(`${style.green('✓')} There is no ${path}; the defaults hold. \`intercom init\` writes one.\n`);
+  else if (checked.ok)
+    io.out(`${style.green('✓')} ${path} is good${warnings.length === 0 ? '' : ', but for the warnings above'}.\n`);
   else io.out(`${style.red('✗')} ${path}: ${faults.length} fault${faults.length === 1 ? '' : 's'}.\n`);
 }
 

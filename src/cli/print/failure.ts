@@ -9,7 +9,11 @@ export interface Failure {
 }
 
 /** `json`: the wire form, for scripts. `details`: shows the stack of what should not have happened. */
-export function failureText(thrown: unknown, style: Style, options: { readonly json: boolean; readonly details: boolean }): Failure {
+export function failureText(
+  thrown: unknown,
+  style: Style,
+  options: { readonly json: boolean; readonly details: boolean },
+): Failure {
   const error = toIntercomError(thrown);
   const exitCode = error.exitCode;
   if (options.json) return { text: `${JSON.stringify({ error: error.toWire() })}\n`, exitCode };

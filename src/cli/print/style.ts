@@ -33,9 +33,11 @@ export function safe(text: string): string {
 
 /** Foreign text of several lines: line ends and tabs stay, everything that could move the cursor does not. */
 export function safeLines(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (one) =>
-    one === '\n' || one === '\t' ? one : '␦',
-  );
+  return text
+    .replace(/\r\n?/g, '\n')
+    .replace(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (one) =>
+      one === '\n' || one === '\t' ? one : '␦',
+    );
 }
 
 const SEQUENCE = /\u001b\[[0-9;]*m/g;
@@ -70,7 +72,7 @@ export function cut(text: string, width: number): string {
 /** Cut in the middle, for paths and ids whose end says as much as their beginning. */
 export function cutMiddle(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
-  const characters = [...text];
+  const characters = Array.from(text);
   const end = Math.floor((width - 1) / 2);
   return `${characters.slice(0, width - 1 - end).join('')}…${characters.slice(-end).join('')}`;
 }

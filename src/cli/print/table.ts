@@ -16,7 +16,12 @@ export interface Column {
 const GAP = 2;
 const MIN_FLEXIBLE = 8;
 
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width: number, style: Style): string {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number,
+  style: Style,
+): string {
   const cells = rows.map((row) => columns.map((_, index) => safe(row[index] ?? '')));
   const widths = columns.map((column, index) =>
     Math.max(widthOf(column.title), ...cells.map((row) => widthOf(row[index] ?? ''))),

@@ -1,0 +1,76 @@
+/** intercom doctor: every check at once, one line each; exit code 1 when one fails. */
+import type { Command } from 'commander';
+import { findAgent } from '../agent-environment.ts';
+import type { Finding } from '../doctor/check.ts';
+import {
+  checkAgents,
+  checkConfiguration,
+  checkDisk,
+  checkFiles,
+  checkHooks,
+  checkNode,
+  checkTailscale,
+} from '../doctor/here.ts';
+import { checkDaemon, checkHub } from '../doctor/mesh.ts';
+import type { Context } from '../io.ts';
+import { printJson } from '../print/json.ts';
+import { safe, styleFor } from '../print/style.ts';
+import type { Style } from '../print/style.ts';
+import { plural } from '../print/words.ts';
+
+export function define(program: Command, context: () => Context): void {
+  program
+    .command('doctor')
+    .description('Look for what is wrong on this machine and in its mesh, and say what to do.')
+    .option('--json', 'the findings as JSON')
+    .action((options: { json?: true }) => doctor(context(), options.json === true));
+}
+
+async function doctor(context: Context, json: boolean): Promise<void> {
+  const { io } = context;
+  const { findings: configuration, loaded } = await checkConfiguration(context);
+  const mode = loaded?.config.mode ?? 'standalone';
+  const groups = await Promise.all([
+    checkFiles(context).then(one),
+    checkDisk(context).then(one),
+    checkDaemon(context, mode),
+    checkHub(context, mode, loaded?.config.machine.id),
+    checkAgents(context).then(one),
+    checkHooks(context).then(one),
+    checkTailscale().then(one),
+  ]);
+  const findings = [checkNode(), ...configuration, ...groups.flat()];
+  const failed = findings.filter((finding) => finding.state === 'fail').length;
+  const warned = findings.filter((finding) => finding.state === 'warn').length;
+  if (failed > 0) context.exit(1);
+  if (json) {
+    printJson(io, { ok: failed === 0, findings });
+    return;
+  }
+  const style = styleFor(io.colour);
+  const width = Math.max(...findings.map((finding) => finding.name.length));
+  for (const finding of findings) io.out(findingLine(finding, width, style));
+  const agent = findAgent(io.env, io.ppid);
+  if (agent !== undefined)
+    io.out(style.dim(`\nAn agent runs this (${agent.evidence}); operator checks were left out.\n`));
+  io.out(`\n${summary(failed, warned, style)}\n`);
+}
+
+function findingLine(finding: Finding, width: number, style: Style): string {
+  const mark = { ok: style.green('✓'), warn: style.yellow('!'), fail: style.red('✗'), skipped: style.dim('–') }[
+    finding.state
+  ];
+  const text = finding.state === 'skipped' ? style.dim(safe(finding.text)) : safe(finding.text);
+  const next = finding.next === undefined ? '' : `  ${' '.repeat(width)}  ${style.dim('→')} ${safe(finding.next)}\n`;
+  return `${mark} ${safe(finding.name).padEnd(width)}  ${text}\n${next}`;
+}
+
+function summary(failed: number, warned: number, style: Style): string {
+  if (failed > 0)
+    return style.red(`${plural(failed, 'thing')} to repair${warned > 0 ? `, ${plural(warned, 'warning')}` : ''}.`);
+  return warned > 0 ? style.yellow(`It works, with ${plural(warned, 'warning')}.`) : style.green('All is well.');
+}
+
+function one(finding: Finding): Finding[] {
+  return [finding];
+}

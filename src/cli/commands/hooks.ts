@@ -1,0 +1,68 @@
+/** intercom hooks install|uninstall|status */
+import type { Command } from 'commander';
+import { hooksStatus, installHooks, uninstallHooks } from '../../daemon/agents/claude/install.ts';
+import type { InstallReport } from '../../daemon/agents/claude/install.ts';
+import { claudePlaces } from '../hooks/claude-places.ts';
+import type { Context } from '../io.ts';
+import { printJson } from '../print/json.ts';
+import { styleFor } from '../print/style.ts';
+
+interface Json {
+  readonly json?: true;
+}
+
+export function define(program: Command, context: () => Context): void {
+  const hooks = program
+    .command('hooks')
+    .description('What Claude Code needs to hear of its mail: hooks, MCP server, skill.');
+  hooks
+    .command('install')
+    .description('Add them to your own settings; what is there stays as it is. Again: brings them up to date.')
+    .option('--json', 'the result as JSON')
+    .action(async (options: Json) => {
+      const given = context();
+      const report = await installHooks(claudePlaces(given));
+      say(given, report, options, 'Everything was installed already; nothing to do.');
+      if (options.json !== true && report.changes.length > 0)
+        given.io.out('Sessions that run now keep their old hooks until they are started again.\n');
+    });
+  hooks
+    .command('uninstall')
+    .description('Take them out again and leave the files as they were.')
+    .option('--json', 'the result as JSON')
+    .action(async (options: Json) => {
+      const given = context();
+      say(given, await uninstallHooks(claudePlaces(given)), options, 'Nothing of ours was there.');
+    });
+  hooks
+    .command('status', { isDefault: true })
+    .description('What is installed, and whether it is current.')
+    .option('--json', 'the result as JSON')
+    .action((options: Json) => status(context(), options));
+}
+
+function say({ io }: Context, report: InstallReport, options: Json, nothing: string): void {
+  if (options.json === true) {
+    printJson(io, report);
+    return;
+  }
+  const style = styleFor(io.colour);
+  for (const { file, what } of report.changes) io.out(`${style.green('✓')} ${what}  ${style.dim(file)}\n`);
+  if (report.changes.length === 0) io.out(`${nothing}\n`);
+}
+
+async function status(context: Context, options: Json): Promise<void> {
+  const { io } = context;
+  const found = await hooksStatus(claudePlaces(context));
+  if (options.json === true) {
+    printJson(io, found);
+    return;
+  }
+  const style = styleFor(io.colour);
+  for (const { name, ok, detail } of found.parts)
+    io.out(`${ok ? style.green('✓') : style.yellow('○')} ${name}  ${style.dim(detail)}\n`);
+  if (found.state !== 'installed')
+    io.out(
+      `\n${found.state === 'absent' ? 'Not installed' : 'Not complete or not current'}: ${style.cyan('intercom hooks install')}\n`,
+    );
+}

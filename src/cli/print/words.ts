@@ -1,0 +1,62 @@
+/** States and names as a person reads them on a terminal. */
+import type { MessageState } from '../../protocol/message-life.ts';
+import type { Approval, MachineStatus, Session } from '../../protocol/model.ts';
+import { safe } from './style.ts';
+import type { Style } from './style.ts';
+
+const STATE_WORDS: Readonly<Record<MessageState, string>> = {
+  submitted: 'accepted',
+  held: 'waits for approval',
+  queued: 'waits for the machine',
+  dispatched: 'at the machine',
+  written: 'handed over, not yet proven',
+  held_at_terminal: 'held at the terminal',
+  delivered: 'delivered',
+  seen: 'seen',
+  answered: 'answered',
+  denied: 'denied',
+  expired: 'expired',
+  cancelled: 'cancelled',
+  failed: 'failed',
+};
+
+export function stateWords(state: MessageState): string {
+  return STATE_WORDS[state];
+}
+
+export function paintState(state: string, style: Style): (text: string) => string {
+  if (['delivered', 'seen', 'answered', 'online', 'allowed', 'idle', 'working'].includes(state)) return style.green;
+  if (['denied', 'expired', 'cancelled', 'failed', 'revoked'].includes(state)) return style.red;
+  if (['held', 'held_at_terminal', 'waiting', 'pending', 'away'].includes(state)) return style.yellow;
+  return style.blue;
+}
+
+export function machineMark(status: MachineStatus, style: Style): string {
+  if (status === 'online') return style.green('●');
+  return status === 'away' ? style.yellow('○') : style.red('✗');
+}
+
+/** What a session does, and what it waits for. */
+export function sessionWords(session: Session): string {
+  if (session.state === 'waiting') return `waits: ${safe(session.waitingFor ?? 'for its person')}`;
+  return session.state === 'unknown' ? 'state unknown' : session.state;
+}
+
+/** The kind, the number that a person can type, and who asks whom: one line. */
+export function approvalTitle(approval: Approval): string {
+  const { subject } = approval;
+  if (subject.kind === 'join') return `${safe(subject.displayName)} (${safe(subject.machineId)}) wants to join`;
+  return `${safe(subject.from)} → ${safe(subject.to)}`;
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+/** Text set in by two columns, every line. */
+export function indent(text: string, by = '  '): string {
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? '' : by + line))
+    .join('\n');
+}

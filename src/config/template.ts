@@ -1,0 +1,118 @@
+/** The commented configuration that `intercom init` writes: what was chosen, and everything else as a comment to uncomment. */
+
+export interface InitAnswers {
+  readonly mode: 'standalone' | 'hub' | 'daemon';
+  readonly machineId: string;
+  readonly displayName?: string;
+  readonly scanPaths: readonly string[];
+  readonly hubUrl?: string;
+  readonly dashboardUrl?: string;
+  readonly telegram?: {
+    readonly botToken: string;
+    readonly supergroupId?: number;
+    readonly ownerIds: readonly number[];
+  };
+}
+
+export function configTemplate(answers: InitAnswers): string {
+  return `${[head(answers), machine(answers), hub(answers), discovery(answers), telegram(answers), rest()].join('\n\n')}\n`;
+}
+
+function head({ mode }: InitAnswers): string {
+  return `# intercom: the configuration of this machine. \`intercom config check\` reads it and names every fault.
+# Keep it to yourself (chmod 600): it can hold secrets.
+
+# standalone: hub and daemon in one process · hub: the hub alone · daemon: this machine belongs to a hub elsewhere
+mode: ${mode}`;
+}
+
+function machine(answers: InitAnswers): string {
+  const name =
+    answers.displayName === undefined ? `# display_name: "My laptop"` : `display_name: ${quoted(answers.displayName)}`;
+  return `machine:
+  # The first half of every address here: ${answers.machineId}/project
+  id: ${quoted(answers.machineId)}
+  ${name}
+  # description: "what it is for"
+  # tailscale_ip: 100.64.0.1        # only if Tailscale gives several`;
+}
+
+function hub(answers: InitAnswers): string {
+  const url =
+    answers.hubUrl === undefined
+      ? `# url: "http://100.64.0.1:7700"   # the hub of this machine; \`intercom join\` writes it`
+      : `url: ${quoted(answers.hubUrl)}`;
+  const dashboard =
+    answers.dashboardUrl === undefined
+      ? `# dashboard_url: "https://mesh.example"   # the web app as your phone reaches it; used in links`
+      : `dashboard_url: ${quoted(answers.dashboardUrl)}`;
+  return `hub:
+  ${url}
+  # listen: auto                     # loopback and the Tailscale address; or an IP address, or a list of them
+  # port: 7700
+  # daemon_listen: auto
+  # daemon_port: 7701
+  ${dashboard}`;
+}
+
+function discovery({ scanPaths }: InitAnswers): string {
+  const paths =
+    scanPaths.length === 0
+      ? `  # scan_paths: ["~/projects"]       # folders whose projects are found by themselves`
+      : `  scan_paths:\n${scanPaths.map((path) => `    - ${quoted(path)}`).join('\n')}`;
+  return `discovery:
+  enabled: true
+${paths}
+  # detect_by: [CLAUDE.md, AGENTS.md, GEMINI.md, .claude]
+  # exclude: ["**/node_modules", "**/archive"]
+
+# Projects that are not found by themselves, or that need a description:
+# projects:
+#   - id: website
+#     path: ~/work/website
+#     description: "the public web site"
+#     capabilities: [code, deploy]`;
+}
+
+function telegram({ telegram: given }: InitAnswers): string {
+  if (given === undefined) {
+    return `# Telegram is optional: the web page and the command line can do everything too.
+# telegram:
+#   bot_token: "123456:ABC…"          # from @BotFather; or the variable TELEGRAM_BOT_TOKEN
+#   supergroup_id: -1001234567890     # a group with topics, the bot being its administrator
+#   security:
+#     allowed_users: [11111111]       # Telegram user ids; an empty list means nobody`;
+  }
+  const group =
+    given.supergroupId === undefined ? '# supergroup_id: -1001234567890' : `supergroup_id: ${given.supergroupId}`;
+  return `telegram:
+  bot_token: ${quoted(given.botToken)}
+  ${group}
+  security:
+    allowed_users: [${given.ownerIds.join(', ')}]
+    # restrict_to_supergroup: false
+    # ignore_private_messages: false`;
+}
+
+function rest(): string {
+  return `# People who decide. Without this list the allowed users of Telegram are owners, and so is whoever runs the hub.
+# operators:
+#   - { name: anna, role: owner, telegram_user_id: 11111111 }
+#   - { name: guest, role: viewer }
+
+# limits:
+#   approval_expiry_seconds: 86400     # how long a card waits; running out never means yes
+#   message_expiry_seconds: 604800
+#   replies_per_message: 5             # loop guard: beyond it a person is asked
+#   messages_per_pair_per_minute: 30
+#   ask_depth: 4
+
+# retention:
+#   messages_days: 365
+#   events_days: 30`;
+}
+
+/** JSON strings are YAML strings, whatever is in them. */
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
