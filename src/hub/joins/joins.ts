@@ -47,7 +47,7 @@ export interface JoinNeeds {
     subject: JoinSubject,
     expiresAt: number,
   ) => Promise<{ readonly id: string }>;
-  /** The machine id is in use (and not revoked). */
+  /** There is a machine of this id, revoked or not. */
   readonly isKnown: (transaction: HubTransaction, machineId: string) => Promise<boolean>;
   /** Makes the machine a member with this secret, or gives it this secret and address. */
   readonly admit: (transaction: HubTransaction, machine: AdmittedMachine) => Promise<void>;
@@ -79,7 +79,7 @@ export class StoredJoins implements Joins {
     this.#options = options;
     const { clock } = options;
     this.#waiters = new Waiters(clock);
-    this.#requests = new RateLimit({ clock, perCaller: 6, total: 60, what: 'join requests' });
+    this.#requests = new RateLimit({ clock, perCaller: 10, total: 60, what: 'join requests' });
     this.#claims = new RateLimit({ clock, perCaller: 90, total: 900, what: 'questions about join requests' });
   }
 

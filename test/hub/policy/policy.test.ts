@@ -16,7 +16,12 @@ function rulesOf(yaml: string): RuleSet {
   return parsed.rules;
 }
 
-function question(from: string, to: string, type: PolicyType = 'send', more: Partial<PolicyQuestion> = {}): PolicyQuestion {
+function question(
+  from: string,
+  to: string,
+  type: PolicyType = 'send',
+  more: Partial<PolicyQuestion> = {},
+): PolicyQuestion {
   return { from: parseAddress(from), to: parseAddress(to), type, message: 'hello', ...more };
 }
 
@@ -92,7 +97,9 @@ rules:
     expect(ask(rules, question('a/b', 'c/d', 'send', { message: 'PING?' })).outcome).toBe('allow');
     const other = ask(rules, question('a/b', 'c/d', 'send', { message: 'shopping' }));
     expect(other.outcome).toBe('ask');
-    expect(other.steps.join('\n')).toContain('rule 4 (policies.yml:7) does not match: the message does not have its pattern');
+    expect(other.steps.join('\n')).toContain(
+      'rule 4 (policies.yml:7) does not match: the message does not have its pattern',
+    );
   });
 
   it('holds tool rules against the tool and the project', () => {
@@ -133,7 +140,10 @@ rules:
     const pattern = '(a|b|c|d|e|f)*x'.repeat(12);
     const long = 'a'.repeat(250_000);
     const at = (approval: string) =>
-      ask(rulesOf(`rules: [{ message_pattern: "${pattern}", approval: ${approval} }]`), question('a/b', 'c/d', 'send', { message: long }));
+      ask(
+        rulesOf(`rules: [{ message_pattern: "${pattern}", approval: ${approval} }]`),
+        question('a/b', 'c/d', 'send', { message: long }),
+      );
     expect(at('deny').outcome).toBe('deny');
     expect(at('never').outcome).toBe('ask');
   });
@@ -148,17 +158,23 @@ rules:
     });
     const agents = fc.constantFrom('a/a', 'a/b', 'b/a', 'b/b');
     fc.assert(
-      fc.property(fc.array(rule, { maxLength: 6 }), agents, agents, fc.constantFrom(...POLICY_TYPES), (list, from, to, type) => {
-        const all = rulesOf(JSON.stringify({ rules: list }));
-        const whole = ask(all, question(from, to, type));
-        const first = list.findIndex((_, index) => {
-          const one = rulesOf(JSON.stringify({ rules: list.slice(index, index + 1) }));
-          return ask(one, question(from, to, type)).steps[0]?.includes('matches:') === true;
-        });
-        if (first < 0) expect(whole.rule).toBe('default');
-        else expect(whole).toMatchObject({ level: list[first]?.approval });
-        expect(whole.outcome === 'deny').toBe(first >= 0 && list[first]?.approval === 'deny');
-      }),
+      fc.property(
+        fc.array(rule, { maxLength: 6 }),
+        agents,
+        agents,
+        fc.constantFrom(...POLICY_TYPES),
+        (list, from, to, type) => {
+          const all = rulesOf(JSON.stringify({ rules: list }));
+          const whole = ask(all, question(from, to, type));
+          const first = list.findIndex((_, index) => {
+            const one = rulesOf(JSON.stringify({ rules: list.slice(index, index + 1) }));
+            return ask(one, question(from, to, type)).steps[0]?.includes('matches:') === true;
+          });
+          if (first < 0) expect(whole.rule).toBe('default');
+          else expect(whole).toMatchObject({ level: list[first]?.approval });
+          expect(whole.outcome === 'deny').toBe(first >= 0 && list[first]?.approval === 'deny');
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -191,7 +207,11 @@ describe('grants', () => {
     fc.assert(
       fc.property(fc.array(levels, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 5 }), (list, count) => {
         const rules = rulesOf(JSON.stringify({ rules: list.map((approval) => ({ approval })) }));
-        const verdict = ask(rules, question('laptop/web', 'server/api'), Array.from({ length: count }, () => grant()));
+        const verdict = ask(
+          rules,
+          question('laptop/web', 'server/api'),
+          Array.from({ length: count }, () => grant()),
+        );
         expect(verdict.outcome).toBe(list[0] === 'deny' ? 'deny' : 'allow');
       }),
     );
@@ -244,7 +264,10 @@ describe('the policy file', () => {
   });
 
   it('warns about keys that it does not know, with the nearest one, and about rules that never decide', () => {
-    const parsed = parsePolicyFile('rule: 1\nrules:\n  - { aproval: once, approval: once }\n  - { from: "a/*", approval: deny }', 'p');
+    const parsed = parsePolicyFile(
+      'rule: 1\nrules:\n  - { aproval: once, approval: once }\n  - { from: "a/*", approval: deny }',
+      'p',
+    );
     expect(parsed).toMatchObject({ ok: true });
     if (!parsed.ok) return;
     expect(parsed.warnings).toEqual([
@@ -266,10 +289,17 @@ describe('the policy file', () => {
 
   it('never throws, whatever the file holds', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json(), fc.jsonValue().map((value) => JSON.stringify({ rules: value, defaults: value }))), (text) => {
-        const parsed = parsePolicyFile(text, 'p');
-        if (!parsed.ok) expect(parsed.faults.length).toBeGreaterThan(0);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.jsonValue().map((value) => JSON.stringify({ rules: value, defaults: value })),
+        ),
+        (text) => {
+          const parsed = parsePolicyFile(text, 'p');
+          if (!parsed.ok) expect(parsed.faults.length).toBeGreaterThan(0);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -283,8 +313,14 @@ describe('the policy file', () => {
 
 describe('verdicts', () => {
   it('every verdict names who decided and keeps to the bound of steps', () => {
-    const many = rulesOf(JSON.stringify({ rules: Array.from({ length: 500 }, () => ({ from: 'x/y', approval: 'once' })) }));
-    const verdict = ask(many, question('laptop/web', 'server/api'), Array.from({ length: 50 }, () => grant({ to: 'q/q' })));
+    const many = rulesOf(
+      JSON.stringify({ rules: Array.from({ length: 500 }, () => ({ from: 'x/y', approval: 'once' })) }),
+    );
+    const verdict = ask(
+      many,
+      question('laptop/web', 'server/api'),
+      Array.from({ length: 50 }, () => grant({ to: 'q/q' })),
+    );
     expect(verdict.steps).toHaveLength(500);
     expect(verdict.rule).toBe('default');
   });
