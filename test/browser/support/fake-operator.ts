@@ -14,8 +14,20 @@ import type { Approval, Message } from '../../../src/protocol/model.ts';
 import { DecisionRequest, MachinePatch, OperatorSubmit, SignIn } from '../../../src/protocol/operator-api.ts';
 import { emptyScene, makeMessage, makeThread, past, type Scene } from './scene.ts';
 
-export const CSP =
-  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'";
+/** As strict as the hub's own. */
+const CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 const DIST = fileURLToPath(new URL('../../../dist/pwa', import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -41,6 +53,8 @@ export class FakeOperator {
   /** Numbers up to here are gone. */
   forgotten = 0;
   role: 'owner' | 'operator' | 'viewer' = 'owner';
+  /** Every call of the API: `GET /api/operator/snapshot`. */
+  readonly calls: string[] = [];
   /** Called before every answer of the API; may throw what the hub would refuse. */
   before: (method: string, path: string) => Promise<void> | void = () => undefined;
   readonly #codes = new Set<string>();
@@ -166,6 +180,7 @@ export class FakeOperator {
         return;
       }
       if (!this.#knows(request)) throw new IntercomError('unauthorized', 'You are not signed in.');
+      this.calls.push(`${method} ${url.pathname}`);
       await this.before(method, url.pathname);
       json(response, 200, this.#route({ method, parts, body }));
     } catch (thrown) {
@@ -253,7 +268,12 @@ export class FakeOperator {
     return { message, steps: this.scene.steps.get(id) ?? [], waitsFor, recipientAway: message.to.startsWith('shed/') };
   }
 
-  #submit(submit: OperatorSubmit) {
+  /** First results by idempotency key. */
+  readonly #submitted = new Map<string, unknown>();
+
+  #submit(submit: OperatorSubmit): unknown {
+    const repeated = this.#submitted.get(submit.idempotencyKey ?? '');
+    if (repeated !== undefined) return repeated;
     const message = makeMessage(submit.threadId ?? newId('thread'), 'human:nora', submit.to ?? 'human', submit.body, {
       kind: submit.kind,
       state: 'queued',
@@ -261,7 +281,9 @@ export class FakeOperator {
     });
     this.tell(message);
     const { id, threadId, to, state, stateSince, place } = message;
-    return { id, threadId, to, state, stateSince, place };
+    const status = { id, threadId, to, state, stateSince, place };
+    if (submit.idempotencyKey !== undefined) this.#submitted.set(submit.idempotencyKey, status);
+    return status;
   }
 
   #machine(method: string, id: string, sub: string | undefined, body: unknown): unknown {

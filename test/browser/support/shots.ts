@@ -14,11 +14,20 @@ export async function takeShots(browser: Browser, folder: string): Promise<void>
       const hub = new FakeOperator();
       hub.scene = fullScene();
       await hub.start();
-      const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1, serviceWorkers: 'block' });
+      const context = await browser.newContext({
+        viewport,
+        colorScheme,
+        deviceScaleFactor: 1,
+      });
+      await context.addInitScript('delete Navigator.prototype.serviceWorker');
       const page = await context.newPage();
       const shot: Shot = async (name, full = false) => {
         await page.evaluate('document.fonts.ready');
-        await page.screenshot({ path: `${folder}/${size}-${colorScheme}-${name}.png`, fullPage: full, animations: 'disabled' });
+        await page.screenshot({
+          path: `${folder}/${size}-${colorScheme}-${name}.png`,
+          fullPage: full,
+          animations: 'disabled',
+        });
       };
       await walk(page, hub, shot);
       await context.close();
@@ -59,10 +68,22 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
   await page.getByRole('button', { name: 'Revoke' }).first().click();
   await shot('12-revoke');
   await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: /^Write/ }).first().click();
+  await page
+    .getByRole('button', { name: /^Write/ })
+    .first()
+    .click();
   await shot('13-write');
   await page.keyboard.press('Escape');
-  hub.emit({ type: 'system.notice', notice: { key: 'telegram.token', level: 'warning', text: 'Telegram refuses the bot’s token.', next: 'Ask BotFather for a new one and write it into config.yml.', since: new Date().toISOString() } });
+  hub.emit({
+    type: 'system.notice',
+    notice: {
+      key: 'telegram.token',
+      level: 'warning',
+      text: 'Telegram refuses the bot’s token.',
+      next: 'Ask BotFather for a new one and write it into config.yml.',
+      since: new Date().toISOString(),
+    },
+  });
   await page.getByText('refuses the bot').waitFor();
   await page.goto(`${hub.url}/#/approvals`);
   await page.getByRole('button', { name: 'Allow once' }).last().click();
