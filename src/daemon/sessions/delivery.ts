@@ -39,6 +39,8 @@ export interface DeliveryOptions {
 const ATTEMPTS_MAX = 5;
 /** Hand-outs that may lie before the person at one terminal; Claude Code itself drops the oldest of 100. */
 const HELD_MAX = 20;
+/** A session that is idle this long after a message entered its conversation has dealt with it. */
+const SETTLED_MS = 1500;
 /** Threads whose last session is remembered. */
 const THREADS_MAX = 1000;
 /** The longest sleep before expiries are looked at again. */
@@ -61,6 +63,8 @@ export class DeliveryEngine implements Delivery {
   readonly #threads = new Map<string, string>();
   /** Session → messages that its current or a coming turn holds. */
   readonly #unseen = new Map<string, Set<string>>();
+  /** Sessions whose hook is being answered. */
+  readonly #offering = new Set<string>();
   readonly #hookMail: Emitter<string>;
   readonly #unsubscribe: Unsubscribe[] = [];
   #cancelExpiry: CancelTimer = () => undefined;
@@ -160,19 +164,20 @@ export class DeliveryEngine implements Delivery {
 
   /** What a hook of this session may print now. One hand-out at a time, so that parallel hooks cannot show anything twice. */
   async offerToHook(session: Session): Promise<HookOffer | undefined> {
-    if (this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
+    if (this.#offering.has(session.id) || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
     const { taken, left } = this.#claim(session.id, 'hooks');
     if (taken.length === 0) return undefined;
-    const offer = newId('offer');
-    const written = await this.#toWritten(taken, session.id, 'hooks', offer);
-    if (written.length === 0) return undefined;
-    this.#desk.track({
-      id: offer,
-      rung: 'hooks',
-      session: session.id,
-      messageIds: written.map(({ message }) => message.id),
-    });
-    return { offer, text: this.#frame(written, left) };
+    this.#offering.add(session.id);
+    try {
+      const offer = newId('offer');
+      const written = await this.#toWritten(taken, session.id, 'hooks', offer);
+      if (written.length === 0) return undefined;
+      const messageIds = written.map(({ message }) => message.id);
+      this.#desk.track({ id: offer, rung: 'hooks', session: session.id, messageIds });
+      return { offer, text: this.#frame(written, left) };
+    } finally {
+      this.#offering.delete(session.id);
+    }
   }
 
   /** The hook printed it and its agent lives: the agent's record must show it now. */
@@ -464,6 +469,10 @@ export class DeliveryEngine implements Delivery {
   #noteUnseen(session: string, messageId: string): void {
     const set = this.#unseen.get(session) ?? new Set();
     this.#unseen.set(session, set.add(messageId));
+    // A short turn can be over before its proof is noticed: whoever is idle and stays so has ended it.
+    this.#options.clock.after(SETTLED_MS, () => {
+      if (!this.#stopped && this.#options.book.get(session)?.state === 'idle') void this.turnEnded(session);
+    });
   }
 
   #noteThread(thread: string, session: string): void {
