@@ -355,7 +355,8 @@ export function toMessage(row: MessageRow): Message {
     ...(row.proof === null ? {} : { proof: row.proof }),
     ...(row.rule === null ? {} : { rule: row.rule }),
     ...(row.approval_id === null ? {} : { approvalId: row.approval_id }),
-    ...(row.approved_by === null ? {} : { approvedBy: row.approved_by }),
+    // Who decided against it is in its reason.
+    ...(row.approved_by === null || row.passed_by === null ? {} : { approvedBy: row.approved_by }),
     createdAt: isoTime(row.created_at),
     expiresAt: isoTime(row.expires_at),
   };

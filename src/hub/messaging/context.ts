@@ -1,0 +1,70 @@
+/** What the flows of messaging share: the parts they are handed, and the limits that they keep. */
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Waiters } from '../../platform/waiters.ts';
+import type { Grant, GrantScope, PolicyLevel, PolicyVerdict } from '../../protocol/model.ts';
+import type { StoredApprovals } from '../approvals/approvals.ts';
+import type { PolicyQuestion } from '../approvals/policy.ts';
+import type { EventAppender } from '../events.ts';
+import type { HubStore } from '../store/hub-store.ts';
+
+/** The policy engine, as messaging needs it: synchronous and without effects. */
+export interface PolicyPort {
+  evaluate(question: PolicyQuestion, grants: readonly Grant[], nowMs: number): PolicyVerdict;
+  scopesOf(level: PolicyLevel): GrantScope[];
+}
+
+/** What messaging asks about machines on its hot path: answered from memory. */
+export interface MachineDirectory {
+  /** `revoked` and `unknown` machines get no mail. */
+  standing(machineId: string): 'member' | 'revoked' | 'unknown';
+  isAway(machineId: string): boolean;
+}
+
+export interface MessagingLimits {
+  readonly messageExpirySeconds: number;
+  readonly approvalExpirySeconds: number;
+  readonly repliesPerMessage: number;
+  readonly messagesPerPairPerMinute: number;
+  readonly askDepth: number;
+  /** How long a recipient that stopped may still answer a question before its asker is told, milliseconds. */
+  readonly answerGraceMs: number;
+  /** News that comes later than this after the submit also goes into the sender's session, milliseconds. */
+  readonly noticeAfterMs: number;
+  /** What a daemon has not reported this long after a message's expiry counts as expired, milliseconds. */
+  readonly lostAfterMs: number;
+}
+
+export const DEFAULT_LIMITS: MessagingLimits = {
+  messageExpirySeconds: 7 * 24 * 3600,
+  approvalExpirySeconds: 24 * 3600,
+  repliesPerMessage: 5,
+  messagesPerPairPerMinute: 30,
+  askDepth: 4,
+  answerGraceMs: 60_000,
+  noticeAfterMs: 60_000,
+  lostAfterMs: 24 * 3600_000,
+};
+
+export interface MessagingParts {
+  readonly store: HubStore;
+  readonly events: EventAppender;
+  readonly approvals: StoredApprovals;
+  readonly policy: PolicyPort;
+  readonly directory: MachineDirectory;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: MessagingLimits;
+  /** False for a name that no operator has. Everybody is known if absent. */
+  readonly knowsOperator?: (name: string) => boolean;
+}
+
+/** What a transaction of messaging sets off after its commit. */
+export interface Aftermath {
+  /** There is something in the outbox of this machine. */
+  kick(machineId: string): void;
+  /** A message expires, or must be looked at, at this time. */
+  deadline(at: number): void;
+  /** Told the id of every message that moved. */
+  readonly moved: Waiters<true>;
+}
