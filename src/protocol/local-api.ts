@@ -111,9 +111,18 @@ export const InboxTaken = z.object({
 export type InboxTaken = z.infer<typeof InboxTaken>;
 export const InboxAck = z.object({ offer: z.string().max(64) });
 
+/** Only what is given. Project.partial() would put the defaults in place of what is not, and so wipe it. */
+export const ProjectPatch = z.object({
+  id: Project.shape.id.optional(),
+  path: Project.shape.path.optional(),
+  description: Project.shape.description.unwrap().optional(),
+  capabilities: Project.shape.capabilities.unwrap().optional(),
+  tags: Project.shape.tags.unwrap().optional(),
+  agent: Project.shape.agent.unwrap().optional(),
+});
 export const LocalRegister = z.object({
   action: z.enum(['update', 'add_project', 'remove_project']).default('update'),
-  project: Project.partial().optional(),
+  project: ProjectPatch.optional(),
   machine: z.object({ displayName: lineText(100).optional(), description: lineText(500).optional() }).optional(),
 });
 export type LocalRegister = z.infer<typeof LocalRegister>;

@@ -39,6 +39,8 @@ import { Submitter } from './submitter.ts';
 const ASK_AGAIN_MS = 5_000;
 /** Pages of a thread that are looked through for an answer. */
 const ANSWER_PAGE = 100;
+/** Messages whose sender is kept in memory. */
+const SENDERS_MAX = 5_000;
 
 export interface Membership {
   readonly url: string;
@@ -73,6 +75,7 @@ export class Link implements HubLink {
   readonly #options: LinkOptions;
   readonly #desk: StatusDesk;
   readonly #joined: Joined | undefined;
+  readonly #senders = new Map<string, { project: string; session: string | undefined }>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -160,6 +163,7 @@ export class Link implements HubLink {
       depth,
       submittedAt: isoTime(clock.now()),
     };
+    this.#remember(item);
     return submitter.submit(item, () => this.#recipientOf(item));
   }
 
@@ -172,6 +176,11 @@ export class Link implements HubLink {
     const status = await this.#desk.until(current, wait);
     const silent = wait.unless.includes(status.state) && wait.waitMs >= ASK_AGAIN_MS && !wait.signal.aborted;
     return silent ? this.#newest(id) : status;
+  }
+
+  /** What was last heard of a message, without asking. */
+  known(id: string): MessageStatus | undefined {
+    return this.#desk.peek(id);
   }
 
   async trace(id: string): Promise<Trace> {
@@ -216,6 +225,8 @@ export class Link implements HubLink {
 
   /** Who sent a message of this machine, if that is still known. */
   async senderOf(id: string): Promise<{ project: string; session: string | undefined } | undefined> {
+    const remembered = this.#senders.get(id);
+    if (remembered !== undefined) return remembered;
     const waiting = await this.#options.store.outbox.get(id);
     if (waiting !== undefined) return { project: waiting.item.fromProject, session: waiting.item.fromSession };
     const sent = await this.#options.store.outbox.sent(id);
@@ -223,6 +234,13 @@ export class Link implements HubLink {
   }
 
   // ── within ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #remember(item: SubmitItem): void {
+    this.#senders.set(item.id, { project: item.fromProject, session: item.fromSession });
+    if (this.#senders.size <= SENDERS_MAX) return;
+    const oldest = this.#senders.keys().next().value;
+    if (oldest !== undefined) this.#senders.delete(oldest);
+  }
 
   #member(): Joined {
     if (this.#joined === undefined) {

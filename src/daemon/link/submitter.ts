@@ -192,9 +192,10 @@ export class Submitter {
           next: `The hub cannot be reached: ${state.problem ?? 'unknown why'}. Send again once it can be.`,
         });
       }
-      const status = this.#localStatus(item, await to());
+      const named = tried ? item : withThread(item);
+      const status = this.#localStatus(named, await to());
       const seconds = item.expiresInSeconds ?? DEFAULT_EXPIRY_SECONDS;
-      await outbox.add({ item, status, tried, expiresAt: Date.parse(item.submittedAt) + seconds * 1000 });
+      await outbox.add({ item: named, status, tried, expiresAt: Date.parse(item.submittedAt) + seconds * 1000 });
       return desk.note(status);
     } catch (error) {
       this.#count -= 1;
@@ -379,6 +380,12 @@ class Unsent extends Error {
     super('not sent');
     this.tried = tried;
   }
+}
+
+/** The hub opens a thread under the id that it is given; a reply goes where the message that it answers is. */
+function withThread(item: SubmitItem): SubmitItem {
+  if (item.threadId !== undefined || item.inReplyTo !== undefined) return item;
+  return { ...item, threadId: provisionalThread(item.id) };
 }
 
 function isExpired(entry: OutboxEntry, now: number): boolean {

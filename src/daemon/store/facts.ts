@@ -1,16 +1,12 @@
 /** Single remembered values (the machine's own description, a revocation), and what is known about projects beyond the configuration. */
 import type { z } from 'zod';
 import type { Database } from '../../platform/store/database.ts';
+import { ProjectPatch } from '../../protocol/local-api.ts';
 import { Project } from '../../protocol/model.ts';
 import type { DaemonSchema } from './schema.ts';
 
 /** What somebody said about a project while running; goes over what discovery or the configuration says. */
-export const ProjectDetails = Project.pick({
-  description: true,
-  capabilities: true,
-  tags: true,
-  agent: true,
-}).partial();
+export const ProjectDetails = ProjectPatch.pick({ description: true, capabilities: true, tags: true, agent: true });
 export type ProjectDetails = z.infer<typeof ProjectDetails>;
 
 export interface KnownProject {

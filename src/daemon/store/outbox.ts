@@ -209,8 +209,8 @@ export class Outbox {
 }
 
 /**
- * The thread that a new message opens has no id before the hub gave it one. Until then it goes by the message's own number, and later
- * mail of the same conversation is put under the real id when it is sent.
+ * The thread that a message opens while the hub is away goes by the message's own number. If the hub had it before and named the thread
+ * otherwise, later mail of the same conversation is put under that name when it is sent.
  */
 export function provisionalThread(messageId: string): string {
   return `${ID_KINDS.thread}_${messageId.slice(ID_KINDS.message.length + 1)}`;

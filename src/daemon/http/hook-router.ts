@@ -1,0 +1,114 @@
+/**
+ * The hooks' side of the local API: agents' hook events, their acknowledgement, and the doorbell.
+ *
+ * Invariants: a hook never fails loudly. Whatever goes wrong (no key, a body too large, a fault of ours) is answered without a body, so that
+ * nothing but what was meant for the agent can come out of its hook. A doorbell waits without any time-out of ours.
+ */
+import express, { type Request, type Response, type Router } from 'express';
+import type { Log } from '../../platform/log.ts';
+import { HTTP_BODY_MAX } from '../../protocol/limits.ts';
+import { toIntercomError } from '../../protocol/errors.ts';
+import { HOOK_OFFER_HEADER } from '../../protocol/local-api.ts';
+import type { AgentHooks, Caller, HookAnswer } from '../ports.ts';
+import { readCaller, type LocalKey } from './local-caller.ts';
+
+const NAME = /^[A-Za-z0-9_-]{1,60}$/;
+const OFFER = /^[A-Za-z0-9_-]{1,64}$/;
+
+export interface HookRouterOptions {
+  readonly key: LocalKey;
+  readonly hooks: AgentHooks;
+  readonly log: Log;
+}
+
+export function hookRouter(options: HookRouterOptions): Router {
+  const { hooks, key, log } = options;
+  const router = express.Router();
+  const quietly =
+    (work: (request: Request, response: Response) => Promise<void>) =>
+    (request: Request, response: Response): void => {
+      work(request, response).catch((thrown: unknown) => {
+        const error = toIntercomError(thrown);
+        if (error.code === 'internal') log.error({ err: thrown, path: request.path }, 'a hook failed');
+        else log.debug({ code: error.code, path: request.path }, 'a hook was refused');
+        if (response.headersSent) response.destroy();
+        else response.status(error.code === 'unauthorized' ? 401 : 204).end();
+      });
+    };
+
+  router.post(
+    '/local/hook/ack/:offer',
+    quietly(async (request, response) => {
+      key.check(request);
+      const offer = named(request.params.offer, OFFER);
+      if (offer !== undefined) await hooks.acknowledge(offer);
+      response.status(204).end();
+    }),
+  );
+  router.post(
+    '/local/hook/:agent/:event',
+    quietly(async (request, response) => {
+      key.check(request);
+      const agent = named(request.params.agent, NAME);
+      const event = named(request.params.event, NAME);
+      const body = await bodyOf(request);
+      if (agent === undefined || event === undefined || body === undefined) response.status(204).end();
+      else print(response, await hooks.event({ agent, event, caller: readCaller(request), body }));
+    }),
+  );
+  router.get(
+    '/local/doorbell/:agent',
+    quietly(async (request, response) => {
+      key.check(request);
+      const agent = named(request.params.agent, NAME);
+      if (agent === undefined) {
+        response.status(204).end();
+        return;
+      }
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
+      const caller = doorbellCaller(request, readCaller(request));
+      print(response, await hooks.doorbell({ agent, caller, signal: gone.signal }));
+    }),
+  );
+  return router;
+}
+
+function print(response: Response, answer: HookAnswer | undefined): void {
+  if (answer === undefined || answer.text === '') {
+    response.status(204).end();
+    return;
+  }
+  if (answer.offer !== undefined) response.setHeader(HOOK_OFFER_HEADER, answer.offer);
+  const text = Buffer.from(answer.text);
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.setHeader('Content-Length', text.length);
+  response.status(200).end(text);
+}
+
+/** Pid and session may stand in the query too, for scripts that cannot set headers. */
+function doorbellCaller(request: Request, caller: Caller): Caller {
+  const { pid, session } = request.query;
+  const number = typeof pid === 'string' && /^[1-9][0-9]{0,9}$/.test(pid) ? Number(pid) : undefined;
+  const id = typeof session === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{3,63}$/.test(session) ? session : undefined;
+  return { ...caller, pid: caller.pid ?? number, session: caller.session ?? id };
+}
+
+function named(text: unknown, form: RegExp): string | undefined {
+  return typeof text === 'string' && form.test(text) ? text : undefined;
+}
+
+/** The body, or undefined when it is larger than a hook's may be. */
+function bodyOf(request: Request): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= HTTP_BODY_MAX) chunks.push(chunk);
+    });
+    request.once('end', () => resolve(size > HTTP_BODY_MAX ? undefined : Buffer.concat(chunks).toString('utf8')));
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('the hook went away')));
+  });
+}

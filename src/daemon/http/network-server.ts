@@ -1,0 +1,162 @@
+/**
+ * What the network sees of a daemon: the calls of its hub, signed, and two open ones that tell nothing of worth.
+ *
+ * Invariants: everything below /api/hub is signed in the name of `hub` with this machine's secret; a message is on disk before it is
+ * acknowledged; nothing that a request says becomes a path.
+ */
+import type { Express } from 'express';
+import type { Clock } from '../../platform/clock.ts';
+import { isoTime } from '../../platform/clock.ts';
+import { Api, finishApp, newApp } from '../../platform/http/api.ts';
+import { signedBy, type SignedBy } from '../../platform/http/signed.ts';
+import type { Log } from '../../platform/log.ts';
+import {
+  DeliverRequest,
+  DeliverResponse,
+  PingResponse,
+  RotateRequest,
+  type DeliverItem,
+  type DeliverMessage,
+} from '../../protocol/daemon-api.ts';
+import { IntercomError } from '../../protocol/errors.ts';
+import { PROTOCOL_VERSION } from '../../protocol/limits.ts';
+import { DiscoverResponse, HealthResponse, Ok, type MessageStatus } from '../../protocol/machine-api.ts';
+import { HUB_SIGNER } from '../../protocol/signing.ts';
+import type { Link } from '../link/hub-link.ts';
+import type { MachineSecret } from '../link/secret.ts';
+import type { Inbox } from '../store/inbox.ts';
+
+export interface NetworkOptions {
+  readonly machineId: string;
+  readonly version: string;
+  readonly epoch: string;
+  /** Undefined: not joined, so nobody may call. */
+  readonly secret: MachineSecret | undefined;
+  readonly link: Link;
+  readonly inbox: Inbox;
+  readonly hasProject: (id: string) => boolean;
+  /** Nothing can be stored now. */
+  readonly isDegraded: () => boolean;
+  /** The hub took this machine out of the mesh. */
+  readonly onRevoked: () => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type DeliverResult = DeliverResponse['results'][number];
+
+export function networkApp(options: NetworkOptions): Express {
+  const app = newApp();
+  app.use(openApi(options).router);
+  app.use(hubApi(options).router);
+  finishApp(app, options.log);
+  return app;
+}
+
+function openApi(options: NetworkOptions): Api<undefined> {
+  const api = new Api<undefined>(() => undefined);
+  api.route(
+    { method: 'GET', path: '/api/health', summary: 'Whether the daemon works.', answer: HealthResponse },
+    async () => ({
+      status: options.isDegraded() ? ('degraded' as const) : ('ok' as const),
+      version: options.version,
+      mode: 'daemon',
+    }),
+  );
+  api.route(
+    { method: 'GET', path: '/api/discover', summary: 'What this server is.', answer: DiscoverResponse },
+    async () => ({ hub: false, name: options.machineId, version: options.version, protocol: PROTOCOL_VERSION }),
+  );
+  return api;
+}
+
+function hubApi(options: NetworkOptions): Api<SignedBy> {
+  const { secret, link, clock } = options;
+  const api = new Api<SignedBy>(signedBy((machine) => secretsOf(machine, secret, link), clock));
+  api.route(
+    {
+      method: 'POST',
+      path: '/api/hub/deliver',
+      summary: 'Messages, news and cancellations, in order; durable when answered.',
+      body: DeliverRequest,
+      answer: DeliverResponse,
+    },
+    async ({ body }) => {
+      link.heardFromHub(body.hubEpoch);
+      return { results: await deliver(options, body.items) };
+    },
+  );
+  api.route(
+    { method: 'POST', path: '/api/hub/rotate', summary: 'A new secret.', body: RotateRequest, answer: Ok },
+    async ({ body }) => {
+      await secret?.rotate(body);
+      options.log.info('the hub gave this machine a new secret');
+      return { ok: true as const };
+    },
+  );
+  api.route(
+    { method: 'POST', path: '/api/hub/revoked', summary: 'The machine is out of the mesh.', answer: Ok },
+    async () => {
+      await options.onRevoked();
+      return { ok: true as const };
+    },
+  );
+  api.route({ method: 'GET', path: '/api/hub/ping', summary: 'Is it there?', answer: PingResponse }, async () => {
+    link.heardFromHub();
+    const { machineId, epoch, version } = options;
+    return { machineId, epoch, version, time: isoTime(clock.now()) };
+  });
+  return api;
+}
+
+function secretsOf(machine: string, secret: MachineSecret | undefined, link: Link): readonly string[] {
+  if (machine !== HUB_SIGNER) {
+    throw new IntercomError('unknown_machine', 'Only the hub of this machine may call it.', {
+      next: 'Send messages through the hub.',
+    });
+  }
+  if (secret === undefined) {
+    throw new IntercomError('unknown_machine', 'This machine has not joined a mesh.', {
+      next: 'Run `intercom join` on it.',
+    });
+  }
+  if (link.state.name === 'revoked') {
+    throw new IntercomError('revoked', 'This machine was taken out of the mesh.', {
+      next: 'Run `intercom join` on it.',
+    });
+  }
+  return secret.accepted();
+}
+
+/** Neighbouring messages are stored together; a cancellation comes after what was before it. */
+async function deliver(
+  options: NetworkOptions,
+  items: readonly { readonly seq: number; readonly body: DeliverItem }[],
+): Promise<DeliverResult[]> {
+  const results = new Map<number, DeliverResult>();
+  let run: { seq: number; message: DeliverMessage }[] = [];
+  const news: MessageStatus[] = [];
+  const store = async (): Promise<void> => {
+    const stored = run;
+    run = [];
+    const outcome = await options.inbox.accept(stored.map(({ message }) => message));
+    stored.forEach(({ seq }, index) => results.set(seq, { seq, result: outcome[index] ?? 'stored' }));
+  };
+  for (const { seq, body } of items) {
+    if (body.item === 'status') {
+      news.push(body.status);
+      results.set(seq, { seq, result: 'stored' });
+    } else if (body.item === 'cancel') {
+      await store();
+      await options.inbox.cancel(body.id, body.reason);
+      results.set(seq, { seq, result: 'stored' });
+    } else if (options.hasProject(body.project)) {
+      run.push({ seq, message: body });
+    } else {
+      const reason = `there is no project "${body.project}" on ${options.machineId} (any more)`;
+      results.set(seq, { seq, result: 'refused', reason });
+    }
+  }
+  await Promise.all([store(), options.link.takeNews(news)]);
+  return items.flatMap(({ seq }) => results.get(seq) ?? []);
+}
