@@ -5,11 +5,11 @@
  * characters are shown; what is cut is said, and the whole follows as a file. A decided card keeps its text and has no buttons.
  */
 import type { Approval, Decision, GrantScope, JoinSubject, Message, MessageSubject } from '../../protocol/model.ts';
-import { escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
+import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
 import type { CardButton, Content } from './ports.ts';
 import { stateLine } from './mirror.ts';
 import { TEXT_MAX } from './split.ts';
-import { shortTime } from './words.ts';
+import { plainTitle, shortTime } from './words.ts';
 
 /** Units kept free for decision, reason, state and the sentence about the cut. */
 const RESERVED = 900;
@@ -72,9 +72,9 @@ function messageBody(
   const head = isQuestion
     ? '❓ <b>A question waits for your approval</b>'
     : '✉️ <b>A message waits for your approval</b>';
-  const title = oneLine(subject.threadTitle, 100);
+  const title = clip(plainTitle(subject.threadTitle), 100);
   // The first message of a conversation is its title; repeating it says nothing.
-  const isTitle = title === '' || oneLine(subject.body, 100).startsWith(title.replace(/…$/, ''));
+  const isTitle = title === '' || plainTitle(subject.body).startsWith(title.replace(/…$/, ''));
   const lines = [
     facts.approval.state === 'pending' ? head : head.replace(' waits for your approval', ''),
     `From: ${cardParty(subject.from, facts.fromMachine)}`,
@@ -102,7 +102,7 @@ function messageBody(
 }
 
 function joinBody(subject: JoinSubject): { lines: string[]; document?: never } {
-  const spaced = [...oneLine(subject.code, 20)].join(' ');
+  const spaced = Array.from(oneLine(subject.code, 20)).join(' ');
   return {
     lines: [
       '🖥 <b>A machine wants to join</b>',

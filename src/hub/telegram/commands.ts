@@ -68,7 +68,7 @@ function agentLines(agents: readonly Agent[]): string[] {
       agent.machineStatus !== 'online' ? 'machine away' : states.length > 0 ? states.join(', ') : 'no session';
     return `${mark} <code>${escapeHtml(agent.address)}</code> ${escapeHtml(oneLine(what, 100))}`;
   });
-  return [`<b>${agents.length} ${agents.length === 1 ? 'agent' : 'agents'}</b>`, ...lines, ...more(agents.length)];
+  return [`<b>${counted(agents.length, 'agent')}</b>`, ...lines, ...more(agents.length)];
 }
 
 function machineLines(machines: readonly Machine[], now: number): string[] {
@@ -78,17 +78,13 @@ function machineLines(machines: readonly Machine[], now: number): string[] {
       machine.lastSeen === undefined ? 'never heard from' : `last heard ${agoWords(machine.lastSeen, now)} ago`;
     const state =
       machine.status === 'online'
-        ? `${machine.sessions} sessions, ${machine.projects} projects`
+        ? `${counted(machine.sessions, 'session')}, ${counted(machine.projects, 'project')}`
         : `${machine.status}, ${seen}`;
     const mark = machine.status === 'online' ? '🟢' : machine.status === 'away' ? '⚪️' : '🚫';
     const name = machine.displayName === machine.id ? '' : ` (${escapeHtml(oneLine(machine.displayName, 60))})`;
     return `${mark} <b>${escapeHtml(machine.id)}</b>${name}: ${state}`;
   });
-  return [
-    `<b>${machines.length} ${machines.length === 1 ? 'machine' : 'machines'}</b>`,
-    ...lines,
-    ...more(machines.length),
-  ];
+  return [`<b>${counted(machines.length, 'machine')}</b>`, ...lines, ...more(machines.length)];
 }
 
 async function approvalLines(context: CommandContext): Promise<string[]> {
@@ -134,7 +130,7 @@ async function statusLines(context: CommandContext): Promise<string[]> {
   return [
     '<b>intercom</b>',
     `🖥 ${online} of ${snapshot.machines.length} machines online`,
-    `🤖 ${sessions.length} live sessions${waiting > 0 ? `, ${waiting} waiting for a person` : ''}`,
+    `🤖 ${counted(sessions.length, 'live session')}${waiting > 0 ? `, ${waiting} waiting for a person` : ''}`,
     pending === 0 ? '✅ Nothing waits for you' : `🔔 ${pending} waiting for your decision: /approvals`,
     ...notices.slice(0, 10).map((notice) => {
       const next = notice.next === undefined ? '' : ` ${notice.next}`;
@@ -147,4 +143,8 @@ function more(count: number): string[] {
   return count > LIST_MAX
     ? [`… and ${count - LIST_MAX} more; the web page and <code>intercom agents</code> list all.`]
     : [];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -40,10 +40,13 @@ export class Feed {
     this.#options = options;
   }
 
-  /** Reads what happened while this surface was away, and shows every open approval. */
-  async catchUp(): Promise<void> {
+  /**
+   * Reads what happened while this surface was away, and shows every open approval. `lastSeq` is the newest event at the moment of
+   * subscribing; later ones come through `handle`.
+   */
+  async catchUp(lastSeq: number): Promise<void> {
     const { services, store, log } = this.#options;
-    const { epoch, lastSeq } = services.events;
+    const { epoch } = services.events;
     const cursor = readCursor(await store.getMeta(CURSOR));
     this.#seq = cursor?.epoch === epoch ? cursor.seq : lastSeq;
     if (cursor !== undefined) {
@@ -51,7 +54,7 @@ export class Feed {
         const page = await services.events.after(cursor.epoch, this.#seq, PAGE);
         if (page.gap) {
           log.info('events are gone from the log; Telegram goes on from now');
-          this.#seq = services.events.lastSeq;
+          this.#seq = lastSeq;
           break;
         }
         for (const event of page.events) await this.handle(event);

@@ -92,8 +92,8 @@ export function parseMarkdown(text: string): Run[] {
     const line = lines[at] ?? '';
     const fence = at < lastEnd ? FENCE.exec(line) : null;
     const end = fence === null ? -1 : fenceEnd(lines, at + 1);
-    const code = lines.slice(at + 1, end).join('\n');
-    if (fence === null || end < 0 || code === '') {
+    const code = end < 0 ? '' : lines.slice(at + 1, end).join('\n');
+    if (fence === null || code === '') {
       plain.push(line);
       continue;
     }
@@ -114,7 +114,7 @@ function fenceEnd(lines: readonly string[], from: number): number {
   return -1;
 }
 
-const INLINE = /`([^`\n]+)`|\*\*([^*`\n]+)\*\*/g;
+const INLINE = /(?<!`)`([^`\n]+)`(?!`)|\*\*([^*`\n]+)\*\*/g;
 
 function inline(text: string): Run[] {
   const runs: Run[] = [];

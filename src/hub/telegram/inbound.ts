@@ -194,7 +194,7 @@ export class Inbound {
       ...withoutUndefined(place),
       messageId: status.id,
       lane: 0 as const,
-      content: { parts: [], silent: true, reaction: '👀' },
+      content: { parts: [], silent: true, reaction: 'none' },
     };
     // First known as what the person wrote, so that no event mirrors it; then the reaction.
     await store.adopt(draft, message.id, clock.now());
@@ -273,9 +273,14 @@ function chunks(lines: readonly string[]): string[] {
   return text.trim() === '' ? texts : [...texts, text];
 }
 
-function withoutUndefined<
-  T extends { chatId: number; threadId?: string; topicId: number | undefined; replyTo: number },
->(place: T): { chatId: number; threadId?: string; topicId?: number; replyTo: number } {
+interface Place {
+  readonly chatId: number;
+  readonly threadId?: string;
+  readonly topicId: number | undefined;
+  readonly replyTo: number;
+}
+
+function withoutUndefined(place: Place): { chatId: number; threadId?: string; topicId?: number; replyTo: number } {
   return {
     chatId: place.chatId,
     replyTo: place.replyTo,

@@ -12,7 +12,7 @@ import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { BotApi } from './bot-api.ts';
 import { ItemCalls, type Destination } from './item-calls.ts';
-import { TelegramFailure, failureOf } from './failure.ts';
+import { failureOf, type TelegramFailure } from './failure.ts';
 import { Pacer } from './pacer.ts';
 import type { Item, ItemDraft, TelegramStore } from './ports.ts';
 

@@ -51,16 +51,21 @@ export class Poller {
     await this.#loop;
   }
 
+  // A function, because it changes while a call is awaited.
+  #isStopped(): boolean {
+    return this.#stopped;
+  }
+
   async #run(): Promise<void> {
     let connected = false;
-    while (!this.#stopped) {
+    while (!this.#isStopped()) {
       try {
         if (!connected) await this.#options.connect();
         connected = true;
         await this.#poll();
         this.#failures = 0;
       } catch (error) {
-        if (this.#stopped) return;
+        if (this.#isStopped()) return;
         await this.#failed(failureOf(error, 'getUpdates', ''));
       }
     }
@@ -79,7 +84,7 @@ export class Poller {
       if (update.success) await this.#handed(onUpdate(update.data));
       else log.warn({ update: id }, 'an update of Telegram is not understood and was skipped');
       if (id !== undefined) await store.setMeta(OFFSET, String(id + 1));
-      if (this.#stopped) return;
+      if (this.#isStopped()) return;
     }
   }
 

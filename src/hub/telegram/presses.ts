@@ -4,7 +4,7 @@
  * Invariants: who presses is looked up in the allow-list and their role is checked now, not when the card was sent; a decision carries the
  * full hash of what that card showed; every press is answered.
  */
-import { IntercomError, toIntercomError } from '../../protocol/errors.ts';
+import { toIntercomError, type IntercomError } from '../../protocol/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Actor, HubServices } from '../services.ts';
 import { decidedToast, readPress, type Press } from './cards.ts';

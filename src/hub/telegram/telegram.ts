@@ -128,12 +128,13 @@ class Surface implements Telegram {
 
   start(): void {
     const { services, clock } = this.#options;
+    const { lastSeq } = services.events;
     this.#stops.push(services.events.subscribe((event) => this.#heard(event)));
     const prune = () => void this.#enqueue(() => this.#prune());
     this.#stops.push(clock.every(PRUNE_MS, prune));
     void this.#enqueue(async () => {
       await this.#home.load();
-      await this.#feed.catchUp();
+      await this.#feed.catchUp(lastSeq);
       await this.#prune();
     });
     this.#poller.start();

@@ -25,8 +25,13 @@ const TOPIC_NAME_MAX = 128;
 /** `a ⇄ b: title`, at most 128 characters. */
 export function topicName(from: string, to: string, title: string): string {
   const pair = `${partyName(from)} ⇄ ${partyName(to)}`;
-  const words = oneLine(title, TOPIC_NAME_MAX);
+  const words = plainTitle(title);
   return oneLine(words === '' ? pair : `${pair}: ${words}`, TOPIC_NAME_MAX);
+}
+
+/** A title on one line, without the marks of Markdown, at most 128 characters. */
+export function plainTitle(title: string): string {
+  return oneLine(title.replace(/```[A-Za-z0-9+#_.-]*|`|\*\*/g, ' '), TOPIC_NAME_MAX);
 }
 
 /** An address without its session, short enough for a title. */

@@ -107,14 +107,17 @@ export class Room {
     );
   }
 
-  /** Everything is shown. */
+  /** Every event and update so far is handled, and everything is shown. */
   async settled(): Promise<void> {
-    await this.until(async () => (await this.status()).state !== 'starting', 'the start');
-    // Events pass through a queue before they are due: two rounds see all of it.
-    for (let round = 0; round < 3; round += 1) {
-      for (let turn = 0; turn < 20; turn += 1) await breathe();
-      await this.until(async () => (await this.status()).outbox === 0, 'an empty outbox');
-    }
+    const store = new SqliteTelegramStore(this.#store.database);
+    await this.until(async () => {
+      const { epoch, log } = this.hub;
+      if ((await store.getMeta('cursor')) !== `${epoch}:${log.length}`) return false;
+      const { lastUpdate } = this.telegram;
+      if (lastUpdate > 0 && (await store.getMeta('updates')) !== String(lastUpdate + 1)) return false;
+      const { state, outbox } = await this.status();
+      return state !== 'starting' && outbox === 0;
+    }, 'that everything is shown');
   }
 
   /** Passes time without waiting for anything. */

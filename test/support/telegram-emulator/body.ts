@@ -16,12 +16,15 @@ export async function readParameters(request: IncomingMessage): Promise<Record<s
     const parsed: unknown = JSON.parse(body.toString('utf8'));
     return isRecord(parsed) ? parsed : {};
   }
-  const form = await new Response(body, { headers: { 'content-type': type } }).formData();
+  const boundary = /boundary="?([^";]+)"?/.exec(type)?.[1];
+  if (boundary === undefined) return Object.fromEntries(new URLSearchParams(body.toString('utf8')));
   const values: Record<string, unknown> = {};
   const files = new Map<string, { name: string; bytes: Uint8Array }>();
-  for (const [name, value] of form) {
-    if (typeof value === 'string') values[name] = readText(value);
-    else files.set(name, { name: value.name, bytes: new Uint8Array(await value.arrayBuffer()) });
+  for (const part of partsOf(body, boundary)) {
+    const name = /name="?([^";\r]+)"?/.exec(part.head)?.[1] ?? '';
+    const fileName = /filename="?([^";\r]+)"?/.exec(part.head)?.[1];
+    if (fileName === undefined) values[name] = readText(part.bytes.toString('utf8'));
+    else files.set(name, { name: fileName, bytes: new Uint8Array(part.bytes) });
   }
   // A file may be named by reference: document=attach://part.
   for (const [name, value] of Object.entries(values)) {
@@ -37,6 +40,22 @@ export async function readParameters(request: IncomingMessage): Promise<Record<s
     values[`${name}:name`] = file.name;
   }
   return values;
+}
+
+function partsOf(body: Buffer, boundary: string): { head: string; bytes: Buffer }[] {
+  const parts: { head: string; bytes: Buffer }[] = [];
+  const mark = Buffer.from(`--${boundary}`);
+  let at = body.indexOf(mark);
+  while (at >= 0) {
+    const next = body.indexOf(mark, at + mark.length);
+    if (next < 0) break;
+    // Between the marks: CRLF, head, blank line, content, CRLF.
+    const part = body.subarray(at + mark.length + 2, next - 2);
+    const blank = part.indexOf('\r\n\r\n');
+    if (blank >= 0) parts.push({ head: part.subarray(0, blank).toString('utf8'), bytes: part.subarray(blank + 4) });
+    at = next;
+  }
+  return parts;
 }
 
 function readText(text: string): unknown {

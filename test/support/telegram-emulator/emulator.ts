@@ -38,7 +38,7 @@ export class TelegramEmulator {
   readonly #server: Server;
   readonly #world: World;
   #updates: { id: number; update: Record<string, unknown> }[] = [];
-  #lastUpdate = 1_000;
+  #lastUpdate = 0;
   #lastQuery = 0;
   #poll: Poll | undefined;
   #isAway = false;
@@ -63,6 +63,11 @@ export class TelegramEmulator {
       pressed: new Map(),
     };
     this.#server = createServer((request, response) => void this.#serve(request, response));
+  }
+
+  /** The number of the newest update. */
+  get lastUpdate(): number {
+    return this.#lastUpdate;
   }
 
   get root(): string {
@@ -136,8 +141,8 @@ export class TelegramEmulator {
   /** A person sends something that is not text. */
   sendMedia(chatId: number, userId: number, field: string, where: { topic?: number } = {}): number {
     const { chat, message } = this.#personPosts(chatId, userId, '', where);
-    const { text: _text, ...view } = messageView(message, chat);
-    this.#push({ message: { ...view, [field]: { file_id: 'x' } } });
+    const view = Object.entries(messageView(message, chat)).filter(([name]) => name !== 'text');
+    this.#push({ message: { ...Object.fromEntries(view), [field]: { file_id: 'x' } } });
     return message.id;
   }
 

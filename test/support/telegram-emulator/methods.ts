@@ -224,12 +224,14 @@ function readButtons(markup: unknown): ShownButton[][] {
   return markup.inline_keyboard.map((row: unknown) => (Array.isArray(row) ? row.map(readButton) : []));
 }
 
+const STYLES = ['danger', 'success', 'primary'] as const;
+
 function readButton(button: unknown): ShownButton {
   if (!isRecord(button) || typeof button.text !== 'string') throw bad("can't parse inline keyboard button");
   const data = typeof button.callback_data === 'string' ? button.callback_data : '';
   const bytes = Buffer.byteLength(data);
   if (bytes < 1 || bytes > 64) throw bad('BUTTON_DATA_INVALID');
-  if (button.style !== undefined && !['danger', 'success', 'primary'].includes(String(button.style))) {
+  if (button.style !== undefined && !STYLES.some((style) => style === button.style)) {
     throw bad('BUTTON_STYLE_INVALID');
   }
   return { text: button.text, data, ...(typeof button.style === 'string' ? { style: button.style } : {}) };
