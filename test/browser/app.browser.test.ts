@@ -123,7 +123,7 @@ describe('a thread', () => {
     const messages = talk('Is the gateway up?', 'It is.');
     await open(`#/threads/${first(messages).threadId}`);
     const box = page.getByLabel(/^Write to/);
-    await page.getByLabel('To').selectOption('laptop/shop/web');
+    await page.getByLabel('To', { exact: true }).selectOption('laptop/shop/web');
     await box.fill('Thank you both.');
     const keys: unknown[] = [];
     let lose = true;
