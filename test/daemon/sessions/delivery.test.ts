@@ -202,7 +202,7 @@ describe('the inbox socket', () => {
     expect(await store.inbox.get(message.id)).toMatchObject({ state: 'dispatched', attempts: 0 });
     agent.behaviour = 'take';
     await pass(30_000);
-    expect(await stateOf(message)).toBe('delivered');
+    expect(await stateOf(message)).toBe('seen');
   });
 
   it('gives up, and says so, when the agent never shows what it takes', async () => {
@@ -248,7 +248,7 @@ describe('receipts of the agent', () => {
     agent.behaviour = 'take';
     await arrive(second);
     await pass(200_000);
-    expect(await Promise.all([first, second].map(stateOf))).toEqual(['held_at_terminal', 'delivered']);
+    expect(await Promise.all([first, second].map(stateOf))).toEqual(['held_at_terminal', 'seen']);
     agent.behaviour = 'closed';
     book.end('aaaa', 'gone');
     await pass(1000);
@@ -280,7 +280,7 @@ describe('after a crash', () => {
     agent.enter('aaaa', agent.wakes[0]?.wake.text ?? '');
     await restart([session('aaaa')]);
     await pass(60_000);
-    expect(await stateOf(message)).toBe('delivered');
+    expect(await stateOf(message)).toBe('seen');
     expect(agent.wakes).toHaveLength(1);
   });
 
@@ -308,7 +308,7 @@ describe('after a crash', () => {
     agent.behaviour = 'take';
     await restart([session('aaaa')]);
     await pass(60_000);
-    expect(await stateOf(message)).toBe('delivered');
+    expect(await stateOf(message)).toBe('seen');
     expect(shownIn('aaaa', message)).toEqual([1]);
   });
 
