@@ -8,18 +8,20 @@
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import { Emitter } from '../../platform/emitter.ts';
 import type { Log } from '../../platform/log.ts';
-import type { DeliverMessage } from '../../protocol/daemon-api.ts';
 import { newId } from '../../protocol/ids.ts';
 import { INBOX_MAX, INLINE_BODY_MAX } from '../../protocol/limits.ts';
 import type { InboxTaken } from '../../protocol/local-api.ts';
 import type { Session } from '../../protocol/model.ts';
 import type { Delivery, InboxEntry, InboxStore, SessionBook, Unsubscribe } from '../ports.ts';
 import type { AgentPort, WakeReceipt } from './agent-port.ts';
+import { AnswerCalls } from './answer-calls.ts';
+import type { OnAnswer } from './answer-calls.ts';
 import { chooseSession } from './choose.ts';
 import { digestOf, frameMessages, inboxItem } from './frame.ts';
 import { InboxWriter } from './inbox-writer.ts';
 import { ProofDesk } from './proof-desk.ts';
 import type { HandOut, Rung } from './proof-desk.ts';
+import { UnseenMail } from './unseen-mail.ts';
 import { WaitingMail } from './waiting-mail.ts';
 import type { Waiting } from './waiting-mail.ts';
 
@@ -39,14 +41,12 @@ export interface DeliveryOptions {
 const ATTEMPTS_MAX = 5;
 /** Hand-outs that may lie before the person at one terminal; Claude Code itself drops the oldest of 100. */
 const HELD_MAX = 20;
-/** A session that is idle this long after a message entered its conversation has dealt with it. */
-const SETTLED_MS = 1500;
+/** After a store that could not be written. */
+const STORE_RETRY_MS = 2000;
 /** Threads whose last session is remembered. */
 const THREADS_MAX = 1000;
 /** The longest sleep before expiries are looked at again. */
 const EXPIRY_CHECK_MS = 60_000;
-
-type OnAnswer = (reply: DeliverMessage, offer: string) => void;
 
 /** Text for a hook's stdout, and what to acknowledge once it was printed. */
 export interface HookOffer {
@@ -59,10 +59,9 @@ export class DeliveryEngine implements Delivery {
   readonly #waiting = new WaitingMail();
   readonly #desk: ProofDesk;
   readonly #writer: InboxWriter;
-  readonly #answers = new Map<string, Set<OnAnswer>>();
+  readonly #answers = new AnswerCalls();
   readonly #threads = new Map<string, string>();
-  /** Session → messages that its current or a coming turn holds. */
-  readonly #unseen = new Map<string, Set<string>>();
+  readonly #unseen: UnseenMail;
   /** Sessions whose hook is being answered. */
   readonly #offering = new Set<string>();
   readonly #hookMail: Emitter<string>;
@@ -72,6 +71,7 @@ export class DeliveryEngine implements Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#unseen = new UnseenMail(options);
     this.#hookMail = new Emitter((err) => options.log.error({ err }, 'a listener for waiting mail failed'));
     this.#desk = new ProofDesk({
       clock: options.clock,
@@ -122,6 +122,7 @@ export class DeliveryEngine implements Delivery {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#writer.stop();
     this.#desk.stop();
+    this.#unseen.stop();
   }
 
   // ── what others ask ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,17 +148,11 @@ export class DeliveryEngine implements Delivery {
   }
 
   awaitAnswer(messageId: string, onAnswer: OnAnswer): Unsubscribe {
-    const waiting = this.#answers.get(messageId) ?? new Set();
-    this.#answers.set(messageId, waiting);
-    // Wrapped, so that the same function given twice is two calls.
-    const own: OnAnswer = (reply, offer) => onAnswer(reply, offer);
-    waiting.add(own);
-    const here = this.#waiting.all().find(({ message }) => answers(message, messageId));
-    if (here !== undefined) void this.#giveToCall(here);
-    return () => {
-      waiting.delete(own);
-      if (waiting.size === 0 && this.#answers.get(messageId) === waiting) this.#answers.delete(messageId);
-    };
+    const stop = this.#answers.add(messageId, onAnswer);
+    // It may be here already.
+    for (const waiting of this.#waiting.all())
+      if (waiting.message.inReplyTo === messageId) void this.#giveToCall(waiting);
+    return stop;
   }
 
   // ── what hooks need ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,10 +192,7 @@ export class DeliveryEngine implements Delivery {
   /** The turn ended: what had entered the conversation before was in it. */
   async turnEnded(session: string): Promise<void> {
     this.#desk.checkSession(session);
-    const seen = this.#unseen.get(session);
-    this.#unseen.delete(session);
-    for (const id of seen ?? [])
-      await this.#options.store.move(id, ['delivered'], { to: 'seen', session, proof: 'the turn that held it ended' });
+    await this.#unseen.turnEnded(session);
   }
 
   /** Mail that only this session's hooks can bring: how much, since when (monotonic ms), and its oldest id. */
@@ -220,7 +212,8 @@ export class DeliveryEngine implements Delivery {
 
   #resume(entry: InboxEntry): void {
     if (entry.state === 'dispatched') this.#enqueue(entry, false);
-    if (entry.state === 'delivered' && entry.session !== undefined) this.#noteUnseen(entry.session, entry.message.id);
+    if (entry.state === 'delivered' && entry.session !== undefined)
+      this.#unseen.entered(entry.session, entry.message.id);
     if (entry.session !== undefined && entry.state !== 'dispatched')
       this.#noteThread(entry.message.threadId, entry.session);
   }
@@ -248,19 +241,9 @@ export class DeliveryEngine implements Delivery {
   }
 
   #arrived(entries: readonly InboxEntry[]): void {
-    for (const entry of entries) {
-      if (entry.state === 'dispatched') this.#enqueue(entry, false);
-      const answered = entry.message.inReplyTo;
-      const waiting = this.#waiting.all().find(({ message }) => message.id === entry.message.id);
-      if (
-        answered !== undefined &&
-        waiting !== undefined &&
-        this.#answers.has(answered) &&
-        entry.message.kind !== 'notice'
-      ) {
-        void this.#giveToCall(waiting);
-      }
-    }
+    for (const entry of entries) if (entry.state === 'dispatched') this.#enqueue(entry, false);
+    const arrived = new Set(entries.map(({ message }) => message.id));
+    for (const waiting of this.#waiting.all()) if (arrived.has(waiting.message.id)) void this.#giveToCall(waiting);
     this.#expireLater();
     this.#pump();
   }
@@ -278,8 +261,7 @@ export class DeliveryEngine implements Delivery {
 
   async #giveToCall(waiting: Waiting): Promise<void> {
     const { message } = waiting;
-    const calls = message.inReplyTo === undefined ? undefined : this.#answers.get(message.inReplyTo);
-    const [call] = calls ?? [];
+    const call = this.#answers.for(message);
     if (call === undefined || this.#waiting.remove(message.id) === undefined) return;
     const offer = newId('offer');
     const [written] = await this.#toWritten([waiting], message.session, 'answer', offer);
@@ -338,15 +320,23 @@ export class DeliveryEngine implements Delivery {
     offer: string,
   ): Promise<Waiting[]> {
     const written: Waiting[] = [];
-    for (const waiting of taken) {
-      const moved = await this.#options.store.move(waiting.message.id, ['dispatched'], {
-        to: 'written',
-        rung,
-        offer,
-        attempt: true,
-        ...(session === undefined ? {} : { session }),
-      });
-      if (moved) written.push(waiting);
+    for (const [index, waiting] of taken.entries()) {
+      try {
+        const moved = await this.#options.store.move(waiting.message.id, ['dispatched'], {
+          to: 'written',
+          rung,
+          offer,
+          attempt: true,
+          ...(session === undefined ? {} : { session }),
+        });
+        if (moved) written.push(waiting);
+      } catch (err) {
+        // The store cannot be written now (a full disk): what is not noted is not handed out, and stays here.
+        this.#options.log.warn({ err }, 'a hand-out could not be noted; it is tried again');
+        this.#giveBack(taken.slice(index), false);
+        this.#options.clock.after(STORE_RETRY_MS, () => this.#pump());
+        break;
+      }
     }
     return written;
   }
@@ -372,7 +362,7 @@ export class DeliveryEngine implements Delivery {
       proof,
       ...(session === undefined ? {} : { session }),
     });
-    if (moved && session !== undefined) this.#noteUnseen(session, id);
+    if (moved && session !== undefined) this.#unseen.entered(session, id);
   }
 
   async #lost(id: string, reason: string): Promise<void> {
@@ -437,7 +427,7 @@ export class DeliveryEngine implements Delivery {
   #sessionChanged(session: Session): void {
     if (session.state === 'idle') void this.turnEnded(session.id);
     if (session.state === 'ended') {
-      this.#unseen.delete(session.id);
+      this.#unseen.sessionEnded(session.id);
       this.#writer.forget(session.id);
       this.#desk.checkSession(session.id);
     }
@@ -466,15 +456,6 @@ export class DeliveryEngine implements Delivery {
     return this.#options.book.get(session) !== undefined;
   }
 
-  #noteUnseen(session: string, messageId: string): void {
-    const set = this.#unseen.get(session) ?? new Set();
-    this.#unseen.set(session, set.add(messageId));
-    // A short turn can be over before its proof is noticed: whoever is idle and stays so has ended it.
-    this.#options.clock.after(SETTLED_MS, () => {
-      if (!this.#stopped && this.#options.book.get(session)?.state === 'idle') void this.turnEnded(session);
-    });
-  }
-
   #noteThread(thread: string, session: string): void {
     this.#threads.delete(thread);
     this.#threads.set(thread, session);
@@ -489,10 +470,6 @@ export class DeliveryEngine implements Delivery {
   get #inline(): number {
     return this.#options.inlineMax ?? INLINE_BODY_MAX;
   }
-}
-
-function answers(message: DeliverMessage, messageId: string): boolean {
-  return message.inReplyTo === messageId && message.kind !== 'notice';
 }
 
 function asRung(text: string | undefined): Rung {

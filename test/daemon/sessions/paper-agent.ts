@@ -2,7 +2,7 @@
  * An agent on paper: an inbox, a record of its conversation and a queue, which a test moves by hand. It says only what a real agent
  * would: nothing about what it takes at once, receipts about what it does not.
  */
-import type { Caller, Unsubscribe } from '../../../src/daemon/ports.ts';
+import type { Unsubscribe } from '../../../src/daemon/ports.ts';
 import type {
   AgentPort,
   HookFacts,
@@ -102,7 +102,7 @@ export class PaperAgent implements AgentPort {
     return undefined;
   }
 
-  async noteHook(_facts: HookFacts, _caller: Caller): Promise<Session | undefined> {
+  async noteHook(): Promise<Session | undefined> {
     return undefined;
   }
 

@@ -173,9 +173,15 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     if (pid === undefined) return undefined;
     const procStart = await this.#options.processes.startOf(pid);
     if (procStart === undefined) return undefined;
-    for (const [id, other] of this.#known)
-      if (other.pid === pid) this.#end(id, 'Another session took its place in the same process.');
+    // After /clear the process goes on in the mode that it was in.
+    const before = [...this.#known].filter(([, other]) => other.pid === pid);
+    const mode = before[0]?.[1].permissionMode ?? (await this.#modeAtStart(pid, facts.session));
+    // The registry may have told meanwhile.
+    const told = this.#known.get(facts.session);
+    if (told !== undefined) return told;
     const known = this.#newKnown(undefined, pid, procStart, facts.cwd);
+    known.permissionMode = mode;
+    for (const [id] of before) this.#end(id, 'Another session took its place in the same process.');
     this.#known.set(facts.session, known);
     return known;
   }
@@ -235,8 +241,9 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     let known = this.#known.get(record.sessionId);
     if (known === undefined) {
       known = this.#newKnown(record, record.pid, procStart, record.cwd);
+      const before = [...this.#known.values()].find(({ pid }) => pid === record.pid);
+      known.permissionMode = before?.permissionMode ?? (await this.#modeAtStart(record.pid, record.sessionId));
       this.#known.set(record.sessionId, known);
-      known.permissionMode = await this.#modeAtStart(record);
     }
     known.record = record;
     known.pid = record.pid;
@@ -260,13 +267,13 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
   }
 
   /** Hooks tell the mode with the first prompt; before that the transcript of a resumed session or the command line does. */
-  async #modeAtStart(record: RegistryRecord): Promise<string | undefined> {
-    const args = await this.#options.processes.argumentsOf(record.pid);
+  async #modeAtStart(pid: number, session: string): Promise<string | undefined> {
+    const args = await this.#options.processes.argumentsOf(pid);
     if (args.includes('--dangerously-skip-permissions')) return 'bypassPermissions';
     const at = args.indexOf('--permission-mode');
     const given = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith('--permission-mode='))?.split('=')[1];
     if (given !== undefined) return plainLine(given, 60);
-    const transcript = await findTranscript(this.#transcripts, record.sessionId);
+    const transcript = await findTranscript(this.#transcripts, session);
     return transcript === undefined ? undefined : lastPermissionMode(transcript);
   }
 
