@@ -33,14 +33,24 @@ const MessagePath = z.object({ id: MessageId });
 const ThreadPath = z.object({ id: ThreadId });
 const AgentsQuery = z.object({ filter: z.string().max(100).default('all') });
 
-export function machineApi(services: HubServices, authenticate: Authenticate<SignedBy>, clock: Clock): Api<SignedBy> {
+export interface MachineApiParts {
+  readonly clock: Clock;
+  /** The daemon's address as it may be used, or the refusal; `ip` is where the request came from. */
+  readonly daemonUrl: (url: string, ip: string) => string;
+}
+
+export function machineApi(
+  services: HubServices,
+  authenticate: Authenticate<SignedBy>,
+  parts: MachineApiParts,
+): Api<SignedBy> {
   const api = new Api(authenticate);
-  presenceRoutes(api, services, clock);
+  presenceRoutes(api, services, parts);
   messageRoutes(api, services);
   return api;
 }
 
-function presenceRoutes(api: Api<SignedBy>, { registry }: HubServices, clock: Clock): void {
+function presenceRoutes(api: Api<SignedBy>, { registry }: HubServices, { clock, daemonUrl }: MachineApiParts): void {
   api.route(
     {
       method: 'POST',
@@ -49,7 +59,11 @@ function presenceRoutes(api: Api<SignedBy>, { registry }: HubServices, clock: Cl
       body: HelloRequest,
       answer: HelloResponse,
     },
-    ({ auth, body }) => registry.hello(auth.machine, body),
+    ({ auth, body, request }) =>
+      registry.hello(auth.machine, {
+        ...body,
+        daemonUrl: daemonUrl(body.daemonUrl, request.socket.remoteAddress ?? ''),
+      }),
   );
   api.route(
     {

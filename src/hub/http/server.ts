@@ -11,12 +11,13 @@ import type { Express, NextFunction, Request, Response } from 'express';
 import type { Clock } from '../../platform/clock.ts';
 import { finishApp, newApp, type Api } from '../../platform/http/api.ts';
 import { openApiDocument, type OpenApiSection } from '../../platform/http/openapi.ts';
-import { listen, type ListenAddress, type Listening } from '../../platform/http/server.ts';
+import { listen, type ListenAddress, type Listening, type UpgradeListener } from '../../platform/http/server.ts';
 import { signedBy, type SignedBy } from '../../platform/http/signed.ts';
 import type { Log } from '../../platform/log.ts';
 import { RateLimit } from '../../platform/rate-limit.ts';
 import type { HubStatus } from '../../protocol/operator-api.ts';
 import type { Actor, HubServices } from '../services.ts';
+import { checkedDaemonUrl } from '../joins/daemon-url.ts';
 import { checkHost, type OwnNames } from './hosts.ts';
 import { machineApi } from './machine-api.ts';
 import { openRoutes, type HubFacts } from './open-api-routes.ts';
@@ -31,13 +32,15 @@ export interface HubHttpOptions {
   readonly facts: HubFacts;
   readonly status: () => Promise<HubStatus>;
   readonly names: OwnNames;
-  /** TCP addresses; the first one must be there, the others may be missing (a tailnet that is down). */
+  /** TCP addresses; the first one must be there, the others may be missing (a tailnet that is down): that is logged. */
   readonly addresses: readonly ListenAddress[];
   /** The unix socket and its key. */
   readonly socket: string;
   readonly socketKey: string;
   /** In whose name the unix socket acts. */
   readonly owner: () => Actor['operator'];
+  /** `hub.allow_any_daemon_url` */
+  readonly allowAnyDaemonUrl: boolean;
   /** The folder of the built web app. */
   readonly webFolder: string;
   readonly clock: Clock;
@@ -47,8 +50,8 @@ export interface HubHttpOptions {
 export interface HubHttp {
   /** Where it listens, as URLs; loopback first. */
   readonly urls: readonly string[];
-  /** Addresses that could not be listened on, with the reason. */
-  readonly missing: readonly string[];
+  /** Listens on one more address. */
+  add(address: ListenAddress): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -68,39 +71,51 @@ export async function startHubHttp(options: HubHttpOptions): Promise<HubHttp> {
   const streams = new EventStreams({ events: options.services.events, auth, clock, log });
   const app = appOf(options, auth, cookies, (request) => local.has(request));
   const open: Listening[] = [];
-  const missing: string[] = [];
-  const closeAll = async (): Promise<void> => {
+  const add = async (address: ListenAddress): Promise<void> => {
+    const upgrade: UpgradeListener = (request, socket, head) => streams.upgrade(request, socket, head);
+    open.push(await listen(address, app, upgrade));
+  };
+  const close = async (): Promise<void> => {
     streams.close();
     await Promise.all(open.map((one) => one.close()));
   };
   try {
-    open.push(
-      await listen(
-        { socket: options.socket },
-        (request, response) => {
-          local.add(request);
-          app(request, response);
-        },
-        (request, socket, head) => {
-          local.add(request);
-          streams.upgrade(request, socket, head);
-        },
-      ),
-    );
-    for (const address of options.addresses) {
-      try {
-        open.push(await listen(address, app, (request, socket, head) => streams.upgrade(request, socket, head)));
-      } catch (error) {
-        if (open.length === 1) throw error;
-        missing.push(error instanceof Error ? error.message : String(error));
-      }
+    open.push(await listenLocally(options.socket, local, app, streams));
+    const [first, ...others] = options.addresses;
+    if (first !== undefined) await add(first);
+    for (const address of others) {
+      await add(address).catch((error: unknown) => log.warn({ err: error }, 'an address cannot be listened on'));
     }
   } catch (error) {
-    await closeAll();
+    await close();
     throw error;
   }
-  const urls = open.flatMap((one) => ('socket' in one.address ? [] : [urlOf(one.address.host, one.port)]));
-  return { urls, missing, close: closeAll };
+  return {
+    get urls() {
+      return open.flatMap((one) => ('socket' in one.address ? [] : [urlOf(one.address.host, one.port)]));
+    },
+    add,
+    close,
+  };
+}
+
+function listenLocally(
+  socket: string,
+  local: WeakSet<IncomingMessage>,
+  app: Express,
+  streams: EventStreams,
+): Promise<Listening> {
+  return listen(
+    { socket },
+    (request, response) => {
+      local.add(request);
+      app(request, response);
+    },
+    (request, connection, head) => {
+      local.add(request);
+      streams.upgrade(request, connection, head);
+    },
+  );
 }
 
 function appOf(
@@ -121,7 +136,7 @@ function appOf(
   const machine = machineApi(
     services,
     signedBy((id) => services.registry.secretsOf(id), clock),
-    clock,
+    { clock, daemonUrl: (url, ip) => checkedDaemonUrl(url, { ip, allowAny: options.allowAnyDaemonUrl }) },
   );
   const signIn = signInRoutes({ services, auth, attempts, cookies, version: facts.version });
   const operator = operatorApi({

@@ -58,7 +58,8 @@ describe('address patterns', () => {
   it.each([[''], ['a b'], ['a/{b'], ['a/b}'], ['a/[b'], ['{a,b}'.repeat(7)], ['x'.repeat(301)]])(
     'refuses the pattern %s in words',
     (source) => {
-      expect(parseGlob(source)).toMatchObject({ fault: expect.stringMatching(/\w+ \w+/) });
+      const parsed = parseGlob(source);
+      expect('fault' in parsed ? parsed.fault : '').toMatch(/\w+ \w+/);
     },
   );
 

@@ -1,0 +1,81 @@
+/** All that a first screen needs, and how the hub is. Both are read from the parts as they are; nothing here decides anything. */
+import { isoTime, type Clock } from '../platform/clock.ts';
+import type { HubStatus, Snapshot } from '../protocol/operator-api.ts';
+import type { SystemNotice } from '../protocol/model.ts';
+import type { Actor, HubServices } from './services.ts';
+import type { HubStore } from './store/hub-store.ts';
+import { messageCounts } from './store/counts.ts';
+import { pendingCount } from './store/approvals.ts';
+
+const THREADS = 50;
+const APPROVALS_PENDING = 200;
+const APPROVALS_RECENT = 50;
+
+/** The snapshot is at least as new as its number: what comes after it on the stream may be in it already, and only replaces it. */
+export async function takeSnapshot(
+  services: Omit<HubServices, 'snapshot'>,
+  clock: Clock,
+  actor: Actor,
+): Promise<Snapshot> {
+  const { epoch, lastSeq } = services.events;
+  const [machines, agents, pending, recent, threads, grants, notices] = await Promise.all([
+    services.registry.machines(),
+    services.registry.agents('all'),
+    services.approvals.list({ state: 'pending', limit: APPROVALS_PENDING }),
+    services.approvals.list({ limit: APPROVALS_RECENT }),
+    services.messaging.threads({ limit: THREADS }),
+    services.policy.grants(),
+    services.notices.live(),
+  ]);
+  const shown = new Set(pending.map((approval) => approval.id));
+  return {
+    epoch,
+    seq: lastSeq,
+    at: isoTime(clock.now()),
+    me: actor.operator,
+    machines,
+    agents,
+    approvals: [...pending, ...recent.filter((approval) => !shown.has(approval.id))],
+    threads: threads.threads,
+    grants,
+    notices,
+  };
+}
+
+export interface StatusParts {
+  readonly services: HubServices;
+  readonly store: HubStore;
+  readonly version: string;
+  readonly mode: HubStatus['mode'];
+  readonly startedAt: number;
+  readonly urls: () => readonly string[];
+  readonly telegram: () => Promise<HubStatus['telegram']>;
+  readonly storeFault: () => SystemNotice | undefined;
+}
+
+export async function hubStatus(parts: StatusParts): Promise<HubStatus> {
+  const { services, store } = parts;
+  const machines = await services.registry.machines();
+  const count = (status: string): number => machines.filter((machine) => machine.status === status).length;
+  const fault = parts.storeFault();
+  return {
+    version: parts.version,
+    mode: parts.mode,
+    startedAt: isoTime(parts.startedAt),
+    epoch: services.events.epoch,
+    seq: services.events.lastSeq,
+    urls: [...parts.urls()],
+    machines: { online: count('online'), away: count('away'), revoked: count('revoked') },
+    sessions: machines.reduce((sum, machine) => sum + machine.sessions, 0),
+    approvalsPending: await store.read(pendingCount),
+    messages: await store.read(messageCounts),
+    telegram: await parts.telegram(),
+    store: {
+      path: store.database.file,
+      bytes: store.database.bytes(),
+      state: fault === undefined ? 'ok' : 'degraded',
+      ...(fault === undefined ? {} : { problem: fault.text }),
+    },
+    notices: await services.notices.live(),
+  };
+}
