@@ -27,7 +27,7 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
       { name: 'daemon', summary: 'the daemon alone; one per machine', load: run },
       {
         name: 'demo',
-        summary: 'a first conversation between two small agents, to see how it works',
+        summary: 'two small agents talk, to see how it works',
         load: () => import('./commands/demo.ts'),
       },
     ],
@@ -44,7 +44,7 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
       },
       {
         name: 'login',
-        summary: 'sign in to a hub from this terminal; --link makes a sign-in link',
+        summary: 'sign in to a hub from here; --link makes a sign-in link',
         load: () => import('./commands/login.ts'),
       },
       { name: 'config', summary: 'check the configuration, or show it', load: () => import('./commands/config.ts') },
@@ -130,6 +130,6 @@ export function helpText(style: Style): string {
       row('--no-color', 'no colours; NO_COLOR does the same'),
     ].join('\n'),
     [style.bold('Environment'), ...ENVIRONMENT.map((one) => row(one.name, one.meaning, 24))].join('\n'),
-    `New here? ${style.cyan('intercom standalone')} starts everything; ${style.cyan('intercom demo')} shows how it works.`,
+    `New here? Start with ${style.cyan('intercom standalone')}, then ${style.cyan('intercom demo')} beside it.`,
   ].join('\n\n')}\n`;
 }

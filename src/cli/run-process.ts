@@ -5,18 +5,26 @@ import { Writable } from 'node:stream';
 import type { Io } from './io.ts';
 import { run } from './program.ts';
 
+const SERVICES: readonly string[] = ['hub', 'daemon', 'standalone'];
+/** What may still be open when all work is done gets this long. Milliseconds. */
+const LINGER_MS = 2_000;
+
 export async function runProcess(args: readonly string[]): Promise<void> {
-  // A reader that goes away (`intercom events | head`) is the end of the work, not a fault.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const isService = args.some((arg) => SERVICES.includes(arg));
+  // A reader that goes away (`intercom events | head`) is the end of the work, not a fault; a service goes on without one.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (!isService) process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  process.stderr.on('error', () => undefined);
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     // The second one means it.
     if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
     stop.abort(signal);
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   process.exitCode = await run(args, processIo(stop.signal));
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
 function processIo(signal: AbortSignal): Io {

@@ -11,9 +11,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: string }[] = [
   {
     name: 'INTERCOM_HOME',
-    meaning: 'the folder of configuration and state (config/, state/)',
+    meaning: 'the folder with configuration and state',
   },
-  { name: 'INTERCOM_LOG', meaning: `how much is logged: ${LOG_LEVELS.join(', ')}` },
+  { name: 'INTERCOM_LOG', meaning: `logging: ${LOG_LEVELS.join(', ')}` },
   { name: 'HUB_URL', meaning: 'hub.url' },
   { name: 'INTERCOM_TOKEN', meaning: "auth.token, this machine's secret" },
   { name: 'TELEGRAM_BOT_TOKEN', meaning: 'telegram.bot_token' },

@@ -112,7 +112,7 @@ function rest(): string {
 #   events_days: 30`;
 }
 
-/** JSON strings are YAML strings, whatever is in them. */
+/** Single quotes where that is enough; else a JSON string, which is a YAML string whatever is in it. */
 function quoted(text: string): string {
-  return JSON.stringify(text);
+  return /^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(text) && !text.includes("'") ? `'${text}'` : JSON.stringify(text);
 }

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const SLOW = ['test/**/*.browser.test.ts', 'test/**/*.agents.test.ts', 'test/**/*.faults.test.ts'];
 
-function suite(name: string, minutes: number) {
+function suite(name, minutes) {
   return {
     test: {
       name,
@@ -18,7 +18,6 @@ function suite(name: string, minutes: number) {
 }
 
 // Vitest reads its configuration from the default export.
-// eslint-disable-next-line no-restricted-syntax
 export default defineConfig({
   test: {
     projects: [
