@@ -16,6 +16,8 @@ function useRoute(): Route {
     const listener = () => {
       setRoute(parseRoute(location.hash));
       window.scrollTo(0, 0);
+      // Whoever uses a keyboard or a screen reader goes on in the new screen, not behind the link that was pressed.
+      document.getElementById('main')?.focus({ preventScroll: true });
     };
     window.addEventListener('hashchange', listener);
     return () => window.removeEventListener('hashchange', listener);

@@ -17,10 +17,13 @@ import {
   mergeApproval,
   mergeMachine,
   mergeThreadPage,
+  mergeThreads,
   placeOf,
   skipEvent,
+  sortedThreads,
   type MeshState,
 } from './state.ts';
+import type { Snapshot } from '../../../src/protocol/operator-api.ts';
 import { createStore } from './store.ts';
 import { EventStream, type Connection, type StreamDeps, type StreamSink } from './stream.ts';
 
@@ -45,6 +48,8 @@ export class App {
   readonly toasts = createStore<readonly Toast[]>([]);
   /** The hub speaks of things that this page does not know: it is the older one. */
   readonly outdated = createStore(false);
+  /** Why the last attempt to read the whole state failed; undefined once it went well. */
+  readonly problem = createStore<IntercomError | undefined>(undefined);
   private readonly api: Api;
   private readonly stream: EventStream;
 
@@ -106,6 +111,15 @@ export class App {
     this.change((state) => mergeThreadPage(state, page, before !== undefined));
   }
 
+  /** Fetches threads older than the ones that are here; false when there are none. */
+  async olderThreads(): Promise<boolean> {
+    const state = this.mesh.get();
+    const oldest = state === undefined ? undefined : sortedThreads(state.threads).at(-1);
+    const page = await this.guarded(() => this.api.threads(oldest?.id));
+    this.change((now) => mergeThreads(now, page.threads));
+    return page.more;
+  }
+
   /** Sends a text. The caller keeps `key` over retries, so that a lost answer never makes a second message. */
   async send(message: NewMessage, key: string): Promise<MessageStatus> {
     return this.guarded(() => this.api.submit({ ...message, idempotencyKey: key }));
@@ -154,7 +168,14 @@ export class App {
   }
 
   private async refresh(): Promise<void> {
-    const snapshot = await this.api.snapshot();
+    let snapshot: Snapshot;
+    try {
+      snapshot = await this.api.snapshot();
+    } catch (thrown) {
+      this.problem.set(toIntercomError(thrown));
+      throw thrown;
+    }
+    this.problem.set(undefined);
     this.mesh.set(fromSnapshot(snapshot, this.mesh.get()));
     this.signIn.set({ state: 'in' });
   }

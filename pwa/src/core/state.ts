@@ -226,6 +226,13 @@ export function mergeThreadPage(
   return { ...state, opened, threads };
 }
 
+/** Older threads of the list; what is known already is at least as new. */
+export function mergeThreads(state: MeshState, threads: readonly Thread[]): MeshState {
+  const merged = new Map(threads.map((thread) => [thread.id, thread]));
+  for (const [id, thread] of state.threads) merged.set(id, thread);
+  return { ...state, threads: boundedThreads(merged) };
+}
+
 function messageInto(opened: ReadonlyMap<string, OpenedThread>, message: Message): ReadonlyMap<string, OpenedThread> {
   const thread = opened.get(message.threadId);
   if (thread === undefined) return opened;

@@ -15,6 +15,8 @@ interface Draft {
   readonly key: string;
 }
 const drafts = new Map<string, Draft>();
+/** Drafts that are kept; the oldest goes first. */
+const DRAFTS_MAX = 50;
 
 function useDraft(place: string): {
   readonly draft: Draft;
@@ -23,7 +25,12 @@ function useDraft(place: string): {
 } {
   const [draft, setDraft] = useState<Draft>(() => drafts.get(place) ?? { text: '', key: newId('log') });
   const keep = (next: Draft) => {
+    drafts.delete(place);
     drafts.set(place, next);
+    for (const oldest of drafts.keys()) {
+      if (drafts.size <= DRAFTS_MAX) break;
+      drafts.delete(oldest);
+    }
     setDraft(next);
   };
   return {

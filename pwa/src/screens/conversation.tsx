@@ -129,6 +129,11 @@ function MessageView(props: { readonly state: MeshState; readonly message: Messa
         >
           <Chip tone={label.tone}>{label.text}</Chip>
         </button>
+        {message.state === 'held' && state.approvals.get(message.approvalId ?? '')?.state === 'pending' && (
+          <a class="decide-link" href="#/approvals">
+            Decide
+          </a>
+        )}
         {message.reason !== undefined && <span class="message-reason">{message.reason}</span>}
       </footer>
     </article>

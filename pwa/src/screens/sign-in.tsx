@@ -1,8 +1,10 @@
 /** Before anything else: who are you? Says how to get a link, and what went wrong with the last one. */
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { IntercomError } from '../../../src/protocol/errors.ts';
 import type { App } from '../core/app.ts';
 import { useStore } from '../core/store.ts';
+import { takeUpdate } from '../core/updates.ts';
 import { Command, Problem } from '../ui/bits.tsx';
 import { Mark } from '../ui/icons.tsx';
 import { ThemeButton } from '../ui/shell.tsx';
@@ -69,25 +71,55 @@ function codeIn(text: string): string {
   return code.length >= 8 && code.length <= 100 ? code : '';
 }
 
-/** While the hub is asked for the first time, or does not answer. */
+/** While the hub is asked for the first time, or does not answer, or answers in a way that this page is too old for. */
 export function WaitScreen({ app, signingIn }: { readonly app: App; readonly signingIn: boolean }) {
-  const connection = useStore(app.connection);
-  const lost = connection.state === 'lost';
+  const lost = useStore(app.connection).state === 'lost';
+  const outdated = useStore(app.outdated);
+  const problem = useStore(app.problem);
+  if (outdated) {
+    return (
+      <Gate
+        title="This page is older than the hub"
+        text="The hub was upgraded. Reload, and you have the page that fits."
+      >
+        <button type="button" class="button primary" onClick={takeUpdate}>
+          Reload
+        </button>
+      </Gate>
+    );
+  }
+  if (lost) {
+    const refused = problem !== undefined && problem.code !== 'unreachable';
+    return (
+      <Gate
+        title={refused ? 'The hub cannot answer now' : 'The hub does not answer'}
+        text="Look whether it runs (intercom status) and whether this device is in its network. This page goes on trying."
+      >
+        {refused && <Problem error={problem} />}
+        <button type="button" class="button primary" onClick={() => app.retryNow()}>
+          Try now
+        </button>
+      </Gate>
+    );
+  }
+  return <Gate title={signingIn ? 'Signing you in' : 'One moment'} text="Talking to the hub." busy />;
+}
+
+function Gate(props: {
+  readonly title: string;
+  readonly text: string;
+  readonly busy?: boolean;
+  readonly children?: ComponentChildren;
+}) {
   return (
     <div class="gate">
-      <main class="gate-card wait" aria-busy={!lost}>
+      <main class="gate-card wait" aria-busy={props.busy === true}>
         <Mark />
-        <h1>{signingIn ? 'Signing you in' : lost ? 'The hub does not answer' : 'One moment'}</h1>
+        <h1>{props.title}</h1>
         <p class="lead" role="status">
-          {lost
-            ? 'Look whether it runs (intercom status) and whether this device is in its network. This page goes on trying.'
-            : 'Talking to the hub.'}
+          {props.text}
         </p>
-        {lost && (
-          <button type="button" class="button primary" onClick={() => app.retryNow()}>
-            Try now
-          </button>
-        )}
+        {props.children}
       </main>
     </div>
   );

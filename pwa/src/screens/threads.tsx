@@ -1,12 +1,16 @@
 /** All conversations, newest first, and beside it (on a phone: instead of it) the opened one. */
+import { useState } from 'preact/hooks';
 import type { Thread } from '../../../src/protocol/model.ts';
 import type { App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
-import { sortedThreads, type MeshState } from '../core/state.ts';
-import { Ago, Chip, Command, Empty } from '../ui/bits.tsx';
+import { sortedThreads, THREADS_MAX, type MeshState } from '../core/state.ts';
+import { Ago, Chip, Command, Empty, Problem, useAction } from '../ui/bits.tsx';
 import { plainTitle } from '../core/words.ts';
 import { describeAddress } from '../ui/route-line.tsx';
 import { Conversation } from './conversation.tsx';
+
+/** As many as a snapshot brings; with fewer there are no older ones. */
+const FIRST_THREADS = 50;
 
 export function ThreadsScreen(props: {
   readonly app: App;
@@ -36,15 +40,39 @@ export function ThreadsScreen(props: {
             ))}
           </ul>
         )}
+        {threads.length >= FIRST_THREADS && <OlderThreads app={app} full={threads.length >= THREADS_MAX} />}
       </section>
-      {openId === undefined ? (
+      {openId === undefined && threads.length > 0 && (
         <section class="conversation placeholder">
           <p>Choose a thread to read it here.</p>
         </section>
-      ) : (
-        <Conversation key={openId} app={app} state={state} threadId={openId} />
       )}
+      {openId !== undefined && <Conversation key={openId} app={app} state={state} threadId={openId} />}
     </div>
+  );
+}
+
+function OlderThreads({ app, full }: { readonly app: App; readonly full: boolean }) {
+  const [more, setMore] = useState(true);
+  const { busy, error, run } = useAction();
+  if (!more) return null;
+  if (full) return <p class="hint">These are the newest {THREADS_MAX}. Older ones are kept by the hub.</p>;
+  return (
+    <>
+      {error !== undefined && <Problem error={error} />}
+      <button
+        type="button"
+        class="button small"
+        disabled={busy}
+        onClick={() =>
+          run(async () => {
+            setMore(await app.olderThreads());
+          })
+        }
+      >
+        {busy ? 'Fetching…' : 'Show older threads'}
+      </button>
+    </>
   );
 }
 
