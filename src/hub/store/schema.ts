@@ -21,7 +21,7 @@ import type {
   Role,
   SystemNotice,
 } from '../../protocol/model.ts';
-import { TELEGRAM_SCHEMA, type TelegramTables } from './telegram.ts';
+import { TELEGRAM_SCHEMA, type TelegramTables } from './telegram-schema.ts';
 
 export interface MachineTable {
   id: string;

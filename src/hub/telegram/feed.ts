@@ -166,8 +166,12 @@ export class Feed {
       await this.#react(message, known);
       return;
     }
+    if (known === undefined && (await outbox.isFull())) {
+      this.#options.onOverflow();
+      return;
+    }
     await store.ensureTopic(home, message.threadId, topicName(message.from, message.to, title));
-    const accepted = await outbox.put({
+    await outbox.put({
       key: messageKey(message.id),
       chatId: known?.chatId ?? home,
       threadId: message.threadId,
@@ -176,7 +180,6 @@ export class Feed {
       lane: known === undefined ? 1 : 2,
       content: messageContent(message),
     });
-    if (!accepted) this.#options.onOverflow();
   }
 
   /** How a message fares that an operator wrote in Telegram. */

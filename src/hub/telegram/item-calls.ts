@@ -227,7 +227,6 @@ export class ItemCalls {
 
 /** Reactions that a bot may give. */
 const REACTIONS = ['👀', '👌', '🤔', '👍'] as const;
-export type Reaction = (typeof REACTIONS)[number];
 
 function isUnchanged(error: unknown): boolean {
   return error instanceof Error && 'kind' in error && error.kind === 'unchanged';

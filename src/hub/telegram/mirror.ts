@@ -92,7 +92,3 @@ export function stateLine(message: Message): string | undefined {
 export function isForPerson(message: Message): boolean {
   return parseAddress(message.to).kind === 'human';
 }
-
-export function isFromPerson(message: Message): boolean {
-  return parseAddress(message.from).kind === 'human';
-}

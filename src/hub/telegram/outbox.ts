@@ -72,13 +72,16 @@ export class Outbox {
     await this.#loop;
   }
 
-  /** Shows this, as soon as the pace allows. False: too much waits already and this is not what a person waits for. */
-  async put(draft: ItemDraft): Promise<boolean> {
+  /** Shows this, as soon as the pace allows. */
+  async put(draft: ItemDraft): Promise<void> {
     const { store, clock } = this.#options;
-    if (draft.lane > 0 && (await this.#isFull(draft.key))) return false;
     await store.put(draft, clock.now());
     this.#kick();
-    return true;
+  }
+
+  /** Too much waits already to add what nobody waits for. */
+  async isFull(): Promise<boolean> {
+    return (await this.#options.store.dueCount()) >= WAITING_MAX;
   }
 
   /** The network or this chat is there again: do not wait for the back-off. */
@@ -90,11 +93,6 @@ export class Outbox {
 
   get networkFailures(): number {
     return this.#networkFailures;
-  }
-
-  async #isFull(key: string): Promise<boolean> {
-    const { store } = this.#options;
-    return (await store.dueCount()) >= WAITING_MAX && (await store.item(key)) === undefined;
   }
 
   #kick(): void {

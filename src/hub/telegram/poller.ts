@@ -8,10 +8,8 @@ import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { POLL_SECONDS, type BotApi } from './bot-api.ts';
 import { failureOf, type TelegramFailure } from './failure.ts';
-import type { TelegramStore } from './ports.ts';
 import { ALLOWED_UPDATES, IncomingUpdate } from './wire.ts';
 
-const OFFSET = 'updates';
 const LONGEST_MS = 60_000;
 const TOKEN_REST_MS = 300_000;
 const CONFLICT_REST_MS = 15_000;
@@ -19,7 +17,6 @@ const CONFLICT_REST_MS = 15_000;
 export interface PollerOptions {
   /** Its own connections: `stop` ends the poll that waits. */
   readonly api: BotApi;
-  readonly store: TelegramStore;
   readonly clock: Clock;
   readonly log: Log;
   /** Identifies the bot and looks at the chat. Throws TelegramFailure. */
@@ -34,6 +31,7 @@ export class Poller {
   #stopped = false;
   #loop: Promise<void> = Promise.resolve();
   #failures = 0;
+  #offset = 0;
   #wake: (() => void) | undefined;
 
   constructor(options: PollerOptions) {
@@ -72,18 +70,19 @@ export class Poller {
   }
 
   async #poll(): Promise<void> {
-    const { api, store, onUpdate, onPolled, log } = this.#options;
-    const known = Number((await store.getMeta(OFFSET)) ?? '0');
+    const { api, onUpdate, onPolled, log } = this.#options;
     const updates: readonly unknown[] = await api.call('getUpdates', (raw) =>
-      raw.getUpdates({ offset: known, timeout: POLL_SECONDS, limit: 100, allowed_updates: ALLOWED_UPDATES }),
+      raw.getUpdates({ offset: this.#offset, timeout: POLL_SECONDS, limit: 100, allowed_updates: ALLOWED_UPDATES }),
     );
     onPolled();
+    // An empty answer means that all before is confirmed. Numbers may start anew after a quiet week, so none is carried on.
+    if (updates.length === 0) this.#offset = 0;
     for (const raw of updates) {
       const id = updateId(raw);
       const update = IncomingUpdate.safeParse(raw);
       if (update.success) await this.#handed(onUpdate(update.data));
       else log.warn({ update: id }, 'an update of Telegram is not understood and was skipped');
-      if (id !== undefined) await store.setMeta(OFFSET, String(id + 1));
+      if (id !== undefined) this.#offset = id + 1;
       if (this.#isStopped()) return;
     }
   }

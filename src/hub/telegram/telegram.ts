@@ -45,6 +45,8 @@ export interface Telegram {
 
 /** Failures in a row before it is said that Telegram cannot be reached. */
 const SAID_AFTER = 3;
+/** How long a call under way may take at the end. */
+const STOP_MS = 3_000;
 const PRUNE_MS = 6 * 3_600_000;
 const DAY_MS = 86_400_000;
 
@@ -116,7 +118,6 @@ class Surface implements Telegram {
     });
     this.#poller = new Poller({
       api: new BotApi(config, token),
-      store,
       clock,
       log,
       connect: () => this.#connect(),
@@ -130,6 +131,7 @@ class Surface implements Telegram {
     const { services, clock } = this.#options;
     const { lastSeq } = services.events;
     this.#stops.push(services.events.subscribe((event) => this.#heard(event)));
+    this.#trouble.over('dropped');
     const prune = () => void this.#enqueue(() => this.#prune());
     this.#stops.push(clock.every(PRUNE_MS, prune));
     void this.#enqueue(async () => {
@@ -143,9 +145,12 @@ class Surface implements Telegram {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const stop of this.#stops.splice(0)) stop();
+    // A call that hangs must not hold up the end of the hub; what it was to show is shown after the next start.
+    const cancel = this.#options.clock.after(STOP_MS, () => this.#api.close());
     await this.#poller.stop();
     await this.#queue;
     await this.#outbox.stop();
+    cancel();
     this.#api.close();
   }
 

@@ -90,6 +90,19 @@ export class Room {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
+  store(): SqliteTelegramStore {
+    return new SqliteTelegramStore(this.#store.database);
+  }
+
+  /** Puts that many notes into the outbox. */
+  async fill(count: number): Promise<void> {
+    const store = this.store();
+    const draft = { chatId: GROUP, lane: 1, content: { parts: ['x'], silent: true } } as const;
+    await Promise.all(
+      Array.from({ length: count }, (_, number) => store.put({ ...draft, key: `n:${number}` }, this.clock.now())),
+    );
+  }
+
   status() {
     if (this.#surface === undefined) throw new Error('the surface is not started');
     return this.#surface.status();
@@ -109,12 +122,11 @@ export class Room {
 
   /** Every event and update so far is handled, and everything is shown. */
   async settled(): Promise<void> {
-    const store = new SqliteTelegramStore(this.#store.database);
+    const store = this.store();
     await this.until(async () => {
       const { epoch, log } = this.hub;
       if ((await store.getMeta('cursor')) !== `${epoch}:${log.length}`) return false;
-      const { lastUpdate } = this.telegram;
-      if (lastUpdate > 0 && (await store.getMeta('updates')) !== String(lastUpdate + 1)) return false;
+      if (this.telegram.unconfirmed > 0) return false;
       const { state, outbox } = await this.status();
       return state !== 'starting' && outbox === 0;
     }, 'that everything is shown');

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkTelegram } from '../../../src/hub/telegram/check.ts';
 import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
@@ -249,6 +250,39 @@ describe('who may', () => {
     room.telegram.push({ my_chat_member: { chat: { id: -100555, type: 'supergroup', title: 'x' } } });
     await room.pass(3_000);
     expect(room.telegram.texts(-100555)).toEqual([]);
+  });
+
+  it('no update, however odd, ends the surface', async () => {
+    await open();
+    const leaf = fc.oneof(
+      fc.integer(),
+      fc.string(),
+      fc.constant(null),
+      fc.boolean(),
+      fc.constant(GROUP),
+      fc.constant(ANN),
+    );
+    const known = fc.record(
+      {
+        message_id: leaf,
+        from: fc.record({ id: leaf }),
+        chat: fc.record({ id: leaf, type: fc.constantFrom('private', 'supergroup', 1) }),
+        text: leaf,
+        data: leaf,
+        id: leaf,
+        message: fc.object(),
+      },
+      { requiredKeys: [] },
+    );
+    const update = fc.dictionary(
+      fc.constantFrom('message', 'edited_message', 'callback_query', 'my_chat_member', 'poll'),
+      fc.oneof(known, fc.object(), leaf),
+    );
+    for (const odd of fc.sample(update, 300)) room.telegram.push(odd);
+    await room.settled();
+    room.telegram.write(GROUP, ANN, '/machines');
+    await room.until(() => room.telegram.texts(GROUP).some((text) => text.includes('2 machines')));
+    expect(room.logged.filter((line) => line.includes('"level":50'))).toEqual([]);
   });
 
   it('odd updates are skipped and harm nobody', async () => {
@@ -654,6 +688,18 @@ describe('faults', () => {
     expect(room.logged.join('')).not.toContain(secret);
     expect(JSON.stringify([...room.hub.notices.values()])).not.toContain(secret);
     room.telegram.comeBack();
+  });
+
+  it('more than can wait: messages are left out and it is said, cards still come', async () => {
+    room.telegram.addForum(GROUP);
+    room.telegram.goAway();
+    room.start();
+    await room.fill(5_000);
+    const left = room.hub.message({ ...first, body: 'left out' });
+    room.hub.held({ ...first, body: 'still asked' });
+    await room.until(() => room.hub.notices.has('telegram.full'));
+    await room.until(async () => (await room.status()).outbox === 5_001);
+    expect(await room.store().item(`m:${left.id}`)).toBeUndefined();
   });
 
   it('off without a token', async () => {

@@ -2,10 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isRecord } from './spec.ts';
 
-export interface UploadedFile extends Uint8Array {
-  readonly fileName?: string;
-}
-
 export async function readParameters(request: IncomingMessage): Promise<Record<string, unknown>> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) if (chunk instanceof Buffer) chunks.push(chunk);

@@ -65,9 +65,9 @@ export class TelegramEmulator {
     this.#server = createServer((request, response) => void this.#serve(request, response));
   }
 
-  /** The number of the newest update. */
-  get lastUpdate(): number {
-    return this.#lastUpdate;
+  /** Updates that the bot has not acknowledged yet. */
+  get unconfirmed(): number {
+    return this.#updates.length;
   }
 
   get root(): string {
