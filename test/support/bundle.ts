@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Returns the path of the bundle. `entry` is relative to the root of the repository. */
-export async function bundle(entry: string, name: string): Promise<string> {
+export async function bundle(entry: string, name: string, external: readonly string[] = []): Promise<string> {
   const folder = join(ROOT, 'node_modules', '.cache', 'test-bundles');
   await mkdir(folder, { recursive: true });
   const outfile = join(folder, `${name}-${process.pid}.mjs`);
@@ -16,6 +16,7 @@ export async function bundle(entry: string, name: string): Promise<string> {
     entryPoints: [join(ROOT, entry)],
     outfile,
     bundle: true,
+    external: [...external],
     platform: 'node',
     format: 'esm',
     target: 'node20',

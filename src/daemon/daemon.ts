@@ -1,0 +1,314 @@
+/**
+ * The daemon put together: builds the parts, starts them in the order in which they need each other, and stops them the other way round.
+ *
+ * Order: the local socket first (a second daemon on the same home is refused before it touches anything), then store, projects, sessions and
+ * delivery, then the network, then the hub. Calls that come while it starts wait until it has.
+ */
+import { randomUUID } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { RequestListener } from 'node:http';
+import { z } from 'zod';
+import type { Config } from '../config/config.ts';
+import { listenAddresses } from '../config/listen.ts';
+import { isoTime, type Clock } from '../platform/clock.ts';
+import { privateDirectory, replaceFile, secretFile } from '../platform/files.ts';
+import { listen } from '../platform/http/server.ts';
+import type { Log } from '../platform/log.ts';
+import type { Paths } from '../platform/paths.ts';
+import { tailscaleIp } from '../platform/tailscale.ts';
+import type { LocalStatus } from '../protocol/local-api.ts';
+import { ClaudeAdapter } from './agents/claude/adapter.ts';
+import { isAlive, systemProcesses } from './agents/process-table.ts';
+import { ProjectDirectory } from './discovery/project-directory.ts';
+import { AnswerClaims } from './http/answer-claims.ts';
+import { LocalKey } from './http/local-caller.ts';
+import { localApp } from './http/local-server.ts';
+import { NetworkListener } from './http/network-listener.ts';
+import { networkApp } from './http/network-server.ts';
+import { PlainSessions } from './http/plain-sessions.ts';
+import { Link, type Membership } from './link/hub-link.ts';
+import { MachineProfile } from './link/machine-profile.ts';
+import { MachineSecret } from './link/secret.ts';
+import { DeliveryEngine } from './sessions/delivery.ts';
+import { Doorbell } from './sessions/doorbell.ts';
+import { HookRoutes } from './sessions/hook-routes.ts';
+import { LiveSessions } from './sessions/session-book.ts';
+import { DaemonStore } from './store/store.ts';
+
+/** The membership that the configuration does not know: in standalone the hub of the same process gives it. */
+export interface OwnHub {
+  readonly url: string;
+  readonly machineId: string;
+  readonly secret: string;
+}
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The hub of this very process: then only loopback is listened on. */
+  readonly hub?: OwnHub;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly home?: string;
+}
+
+export interface Daemon {
+  /** The unix socket of the local API. */
+  readonly localSocket: string;
+  /** Where the hub reaches this daemon. */
+  readonly url: string;
+  status(): Promise<LocalStatus>;
+  stop(): Promise<void>;
+}
+
+const REVOKED_FACT = 'revoked';
+
+/** Throws `conflict` when a daemon runs on this home already, or an address is taken; `storage_failed` or `storage_too_new`. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { paths, log } = options;
+  await privateDirectory(paths.state);
+  const stops: (() => void | Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const one of stops.splice(0).reverse()) {
+      try {
+        await one();
+      } catch (error) {
+        log.error({ err: error }, 'a part did not stop cleanly');
+      }
+    }
+  };
+  const gate = new Gate();
+  try {
+    const socket = await listen({ socket: paths.daemonSocket }, gate.listener);
+    stops.push(() => socket.close());
+    const parts = await build(options, stops, gate);
+    return { ...parts, localSocket: paths.daemonSocket, stop };
+  } catch (error) {
+    gate.close();
+    await stop();
+    throw error;
+  }
+}
+
+async function build(
+  options: DaemonOptions,
+  stops: (() => void | Promise<void>)[],
+  gate: Gate,
+): Promise<Pick<Daemon, 'url' | 'status'>> {
+  const { config, paths, log, clock, version } = options;
+  const machineId = options.hub?.machineId ?? config.machine.id;
+  const home = options.home ?? homedir();
+  const epoch = randomUUID();
+  const startedAt = isoTime(clock.now());
+  const key = await localKey(paths);
+  const store = new DaemonStore({ file: paths.daemonDatabase, clock, log });
+  stops.push(() => store.close());
+  store.startHousekeeping();
+
+  const projects = new ProjectDirectory({
+    configured: config.projects,
+    discovery: config.discovery,
+    home,
+    facts: store.facts,
+    clock,
+    log,
+  });
+  stops.push(() => projects.stop());
+  await projects.start();
+
+  const sessions = await startSessions(options, store, projects, home, stops);
+  const { book, delivery, plain, hooks } = sessions;
+  const membership = await membershipOf(options, clock);
+  const { displayName, description } = config.machine;
+  const profile = await MachineProfile.load({ displayName, description }, store.facts);
+  // Link and listener need each other: the link asks for our address only after both are there.
+  const reach: { url: () => string } = { url: () => '' };
+  const link = new Link({
+    machineId,
+    membership,
+    store,
+    projects,
+    book,
+    machine: () => profile.facts,
+    daemonUrl: () => reach.url(),
+    version,
+    epoch,
+    clock,
+    log,
+  });
+  if (membership !== undefined && (await store.facts.get(REVOKED_FACT, z.string())) === membership.secret.fingerprint) {
+    link.revoked();
+  }
+  const network = new NetworkListener({
+    addresses: () => addressesOf(options),
+    listener: networkApp({
+      machineId,
+      version,
+      epoch,
+      secret: membership?.secret,
+      link,
+      inbox: store.inbox,
+      hasProject: (id) => projects.has(id),
+      isDegraded: () => store.fault !== undefined,
+      onRevoked: async () => {
+        await store.facts.set(REVOKED_FACT, membership?.secret.fingerprint);
+        link.revoked();
+      },
+      clock,
+      log,
+    }),
+    onChange: () => link.greetAgain(),
+    clock,
+    log,
+  });
+  reach.url = () => network.urlFor(link.url);
+  stops.push(() => network.stop());
+  await network.start();
+
+  const status = async (): Promise<LocalStatus> => ({
+    machineId,
+    version,
+    epoch,
+    startedAt,
+    hub: {
+      url: link.url,
+      state: link.state.name,
+      ...(link.state.problem === undefined ? {} : { problem: link.state.problem }),
+      since: link.state.since,
+    },
+    outbox: link.waiting,
+    inbox: await store.inbox.waiting(),
+    projects: projects.list().length,
+    sessions: [...book.list()],
+  });
+  const claims = new AnswerClaims(delivery, clock);
+  const local = {
+    machineId,
+    home,
+    key,
+    link,
+    delivery,
+    claims,
+    book,
+    projects,
+    profile,
+    plain,
+    hooks,
+    status,
+    clock,
+    log,
+  };
+  gate.open(localApp({ ...local, inbox: store.inbox }));
+  stops.push(() => link.stop());
+  await link.start();
+  log.info({ machineId, url: reach.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
+  return { url: reach.url(), status };
+}
+
+interface Sessions {
+  readonly book: LiveSessions;
+  readonly delivery: DeliveryEngine;
+  readonly hooks: HookRoutes;
+  readonly plain: PlainSessions;
+}
+
+async function startSessions(
+  { config, clock, log, env = process.env }: DaemonOptions,
+  store: DaemonStore,
+  projects: ProjectDirectory,
+  home: string,
+  stops: (() => void | Promise<void>)[],
+): Promise<Sessions> {
+  const book = new LiveSessions({ clock, log });
+  const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
+  const claude = new ClaudeAdapter({
+    configDir,
+    book,
+    projects,
+    processes: systemProcesses,
+    clock,
+    log,
+    pid: process.pid,
+    uid: process.getuid?.(),
+  });
+  const ports = [claude];
+  const delivery = new DeliveryEngine({
+    store: store.inbox,
+    book,
+    ports,
+    clock,
+    log,
+    uuid: randomUUID,
+    maxWaiting: config.inbox.maxWaiting,
+    inlineMax: config.inbox.inlineCharacters,
+  });
+  const doorbell = new Doorbell({
+    clock,
+    book,
+    isAlive,
+    mail: (session) => delivery.hookMail(session),
+    onMail: (listener) => delivery.onHookMail(listener),
+  });
+  const reserved = ports.map(({ name }) => name);
+  const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock });
+  stops.push(
+    () => claude.stop(),
+    () => delivery.stop(),
+    () => plain.stop(),
+    () => doorbell.stop(),
+  );
+  await claude.start();
+  await delivery.start();
+  return { book, delivery, plain, hooks: new HookRoutes({ ports, book, delivery, doorbell, log }) };
+}
+
+/** The key of the local API, also as a header file for curl, which must not have it on its command line. */
+async function localKey(paths: Paths): Promise<LocalKey> {
+  const key = await secretFile(paths.daemonKey);
+  await replaceFile(paths.daemonKeyHeader, `Authorization: Bearer ${key}\n`);
+  return new LocalKey(key);
+}
+
+async function membershipOf({ config, hub, paths }: DaemonOptions, clock: Clock): Promise<Membership | undefined> {
+  const url = hub?.url ?? config.hub.url;
+  const configured = hub?.secret ?? config.auth.token;
+  if (url === undefined || configured === undefined) return undefined;
+  return { url, secret: await MachineSecret.load(join(paths.state, 'machine.secret'), configured, clock) };
+}
+
+async function addressesOf({ config, hub }: DaemonOptions): Promise<{ host: string; port: number }[]> {
+  const { daemonListen, daemonPort } = config.hub;
+  if (hub !== undefined) return [{ host: '127.0.0.1', port: daemonPort }];
+  const asksTailscale = daemonListen.includes('auto');
+  return listenAddresses(
+    daemonListen,
+    daemonPort,
+    asksTailscale ? await tailscaleIp(config.machine.tailscaleIp) : undefined,
+  );
+}
+
+/** Holds the calls that come before the daemon can answer them. */
+class Gate {
+  #app: RequestListener | undefined;
+  #closed = false;
+  #waiting: (() => void)[] = [];
+
+  readonly listener: RequestListener = (request, response) => {
+    if (this.#app !== undefined) this.#app(request, response);
+    else if (this.#closed) request.destroy();
+    else this.#waiting.push(() => this.listener(request, response));
+  };
+
+  open(app: RequestListener): void {
+    this.#app = app;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+}
