@@ -10,7 +10,7 @@ import { DaemonRig, mail } from './daemon-rig.ts';
 import { ScriptedModel } from './scripted-model.ts';
 
 const MANUAL: Readonly<Record<ClaudeVersion, string>> = { '2.1.329': 'manual', '2.1.197': 'default' };
-const TIME = 40_000;
+const TIME = 120_000;
 
 let model: ScriptedModel;
 let home: ClaudeHome;
@@ -138,7 +138,7 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s', (version) => {
       expect(await session.screen()).toMatch(/Do you want to proceed/);
       expect(existsSync(gate)).toBe(false);
       expect((await rig.store.inbox.get(message.id))?.state).toMatch(/dispatched|written/);
-      await session.press('Enter');
+      await session.answer('Enter', /Do you want to proceed/);
       await rig.reaches(message.id, 'delivered', 'seen');
       expect(existsSync(gate)).toBe(true);
       await session.shows(/WENT ON/);
@@ -247,8 +247,7 @@ describe('Claude Code 2.1.329, by its settings and mode', () => {
       const message = mail({ project: 'shop', body: 'may I?' });
       await rig.deliver(message);
       await rig.reaches(message.id, 'held_at_terminal');
-      await session.shows(/Held message from another session/);
-      await session.press('Enter');
+      await session.answer('Enter', /Held message from another session/);
       await rig.reaches(message.id, 'denied');
       expect(model.requests).toEqual([]);
     },

@@ -201,6 +201,15 @@ export class ClaudeSession {
     await run('tmux', ['-L', this.#server, 'send-keys', key]);
   }
 
+  /** Presses a key until the dialog is gone: a dialog that has just opened takes no keys, so that nobody answers it by accident. */
+  async answer(key: string, dialog: RegExp): Promise<void> {
+    await this.shows(dialog);
+    while (dialog.test(await this.screen())) {
+      await this.press(key);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }
+
   async prompt(text: string): Promise<void> {
     await this.type(text);
     await this.press('Enter');
