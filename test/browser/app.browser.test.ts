@@ -196,7 +196,8 @@ describe('machines', () => {
     await page.getByRole('button', { name: 'Rename' }).click();
     await page.getByLabel(/Name that people see/).fill('Big desk');
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('heading', { name: 'Big desk' }).waitFor();
+    await page.locator('.machine').getByRole('heading', { name: 'Big desk', exact: true }).waitFor();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'Revoke' }).click();
     await page.getByRole('button', { name: 'Keep it as it is' }).click();
     expect(hub.scene.machines[0]?.status).toBe('online');
@@ -214,6 +215,26 @@ describe('machines', () => {
     await open('#/machines');
     await page.getByRole('button', { name: 'Write to infra' }).waitFor();
     expect(await page.getByText('Manage').count()).toBe(0);
+  }, 30_000);
+});
+
+describe('the list of threads', () => {
+  it('goes on with older ones when asked', async () => {
+    for (let index = 0; index < 60; index += 1) {
+      hub.tell(
+        makeMessage(newId('thread'), 'laptop/shop/web', 'studio/infra', `Note ${index}`, {
+          kind: 'send',
+          createdAt: past(9000 - index),
+        }),
+      );
+    }
+    await open('#/threads');
+    await page.locator('.thread-row').first().waitFor();
+    expect(await page.locator('.thread-row').count()).toBe(50);
+    await page.getByRole('button', { name: 'Show older threads' }).click();
+    await page.getByText('Note 0', { exact: true }).waitFor();
+    expect(await page.locator('.thread-row').count()).toBe(60);
+    expect(await page.getByRole('button', { name: 'Show older threads' }).count()).toBe(0);
   }, 30_000);
 });
 
@@ -343,6 +364,23 @@ describe('the look', () => {
 });
 
 describe('the service worker', () => {
+  it('tells of a newer app after the hub came back, and takes it when the person says so', async () => {
+    await open('#/approvals', { serviceWorker: true });
+    await page.evaluate('navigator.serviceWorker.ready');
+    await page.reload();
+    await page.getByText('Live', { exact: true }).waitFor();
+    await hub.stop();
+    await page.getByText('The line to the hub is lost').waitFor();
+    hub.newerApp = '\n// newer';
+    await hub.start();
+    await page.getByText('A new version of this page is ready').waitFor();
+    const reloaded = page.waitForEvent('load');
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await reloaded;
+    await page.getByText('Live', { exact: true }).waitFor();
+    expect(await page.getByText('A new version of this page is ready').count()).toBe(0);
+  }, 60_000);
+
   it('keeps the shell for when the hub is away, and never an answer of the API', async () => {
     await open('#/approvals', { serviceWorker: true });
     await page.evaluate('navigator.serviceWorker.ready');

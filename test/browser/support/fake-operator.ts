@@ -10,7 +10,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { IntercomError, parseWith, toIntercomError } from '../../../src/protocol/errors.ts';
 import type { HubEvent, NewHubEvent, StreamFrame } from '../../../src/protocol/events.ts';
 import { newId } from '../../../src/protocol/ids.ts';
-import type { Approval, Message } from '../../../src/protocol/model.ts';
+import type { Approval, Message, Thread } from '../../../src/protocol/model.ts';
 import { DecisionRequest, MachinePatch, OperatorSubmit, SignIn } from '../../../src/protocol/operator-api.ts';
 import { emptyScene, makeMessage, makeThread, past, type Scene } from './scene.ts';
 
@@ -43,6 +43,7 @@ interface Match {
   readonly method: string;
   readonly parts: readonly string[];
   readonly body: unknown;
+  readonly before: string | undefined;
 }
 
 export class FakeOperator {
@@ -52,6 +53,8 @@ export class FakeOperator {
   readonly events: HubEvent[] = [];
   /** Numbers up to here are gone. */
   forgotten = 0;
+  /** Put at the end of sw.js: another version of the app. */
+  newerApp = '';
   role: 'owner' | 'operator' | 'viewer' = 'owner';
   /** Every call of the API: `GET /api/operator/snapshot`. */
   readonly calls: string[] = [];
@@ -164,7 +167,7 @@ export class FakeOperator {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (!url.pathname.startsWith('/api/')) {
-      await serveFile(url.pathname, response);
+      await serveFile(url.pathname, response, url.pathname === '/sw.js' ? this.newerApp : '');
       return;
     }
     const method = request.method ?? 'GET';
@@ -182,7 +185,7 @@ export class FakeOperator {
       if (!this.#knows(request)) throw new IntercomError('unauthorized', 'You are not signed in.');
       this.calls.push(`${method} ${url.pathname}`);
       await this.before(method, url.pathname);
-      json(response, 200, this.#route({ method, parts, body }));
+      json(response, 200, this.#route({ method, parts, body, before: url.searchParams.get('before') ?? undefined }));
     } catch (thrown) {
       const error = toIntercomError(thrown);
       json(response, error.status, { error: error.toWire() });
@@ -205,7 +208,7 @@ export class FakeOperator {
     return { name: 'nora', role: this.role };
   }
 
-  #route({ method, parts, body }: Match): unknown {
+  #route({ method, parts, body, before }: Match): unknown {
     const [what, id = '', sub] = parts;
     if (what === 'me') return { operator: this.#me(), hubVersion: '0.1.0' };
     if (what === 'sign-out') {
@@ -215,14 +218,22 @@ export class FakeOperator {
     if (what === 'snapshot') return this.#snapshot();
     if (what === 'approvals' && sub === 'decision') return this.#decision(id, body);
     if (what === 'threads' && id !== '') return this.#thread(id);
+    if (what === 'threads') return { threads: this.#newestThreads(before, 50), more: false };
     if (what === 'messages' && sub === 'trace') return this.#trace(id);
     if (what === 'messages' && method === 'POST') return this.#submit(parseWith(OperatorSubmit, body));
     if (what === 'machines') return this.#machine(method, id, sub, body);
     throw new IntercomError('not_found', 'No such route.');
   }
 
+  #newestThreads(before: string | undefined, limit: number): Thread[] {
+    const newest = [...this.scene.threads].sort((a, b) => b.lastMessageAt.localeCompare(a.lastMessageAt));
+    const from = before === undefined ? 0 : newest.findIndex((thread) => thread.id === before) + 1;
+    return newest.slice(from, from + limit);
+  }
+
   #snapshot() {
-    const { machines, agents, approvals, threads, notices } = this.scene;
+    const { machines, agents, approvals, notices } = this.scene;
+    const threads = this.#newestThreads(undefined, 50);
     const seq = this.events.length;
     return {
       epoch: this.epoch,
@@ -323,7 +334,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-async function serveFile(path: string, response: ServerResponse): Promise<void> {
+async function serveFile(path: string, response: ServerResponse, added: string): Promise<void> {
   const name = normalize(path === '/' ? '/index.html' : path);
   try {
     const content = await readFile(join(DIST, name));
@@ -332,7 +343,7 @@ async function serveFile(path: string, response: ServerResponse): Promise<void> 
       'content-security-policy': CSP,
       'cache-control': name.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
     });
-    response.end(content);
+    response.end(Buffer.concat([content, Buffer.from(added)]));
   } catch {
     response.writeHead(404).end();
   }
