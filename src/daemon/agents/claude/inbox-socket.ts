@@ -31,17 +31,21 @@ export interface InboxFrame {
   readonly text: string;
 }
 
-/** The line that Claude Code reads, in the exact wrapper that it uses itself: attributes `from` and `from-name`, body on its own lines. */
+/**
+ * The line that Claude Code reads, in the wrapper that it uses itself: attributes `from` and `from-name`, body on its own lines.
+ *
+ * The wrapper's `from` is a plain word and not our socket: Claude Code tells the model to answer to that address with its own SendMessage, and
+ * such an answer would go nowhere. Receipts come by the frame's `from`, which the model does not see.
+ */
 export function inboxLine(frame: InboxFrame): string {
-  const from = frame.replySocket === undefined ? 'unknown' : `uds:${frame.replySocket}`;
-  const content = `<cross-session-message from="${escapeAttribute(from)}" from-name="${escapeAttribute(frame.senderName)}">\n${frame.text}\n</cross-session-message>`;
+  const content = `<cross-session-message from="intercom" from-name="${escapeAttribute(frame.senderName)}">\n${frame.text}\n</cross-session-message>`;
   const line = JSON.stringify({
     msgV: 1,
     type: 'user',
     message: { role: 'user', content },
     msg_id: frame.wakeId,
     session_id: frame.sessionId,
-    ...(frame.replySocket === undefined ? {} : { from }),
+    ...(frame.replySocket === undefined ? {} : { from: `uds:${frame.replySocket}` }),
   });
   if (Buffer.byteLength(line) > WIRE_MAX) {
     throw new IntercomError('too_large', 'The text is too long for the agent’s inbox.', {

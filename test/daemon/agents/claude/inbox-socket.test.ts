@@ -56,7 +56,7 @@ describe('the line', () => {
       message: {
         role: 'user',
         content:
-          '<cross-session-message from="uds:/tmp/x/1.sock" from-name="desk/&quot;a&quot;&lt;b&gt;">\nline one\nline two\n</cross-session-message>',
+          '<cross-session-message from="intercom" from-name="desk/&quot;a&quot;&lt;b&gt;">\nline one\nline two\n</cross-session-message>',
       },
       msg_id: 'w-1',
       session_id: 's-1',
