@@ -19,7 +19,7 @@ function sentence(event: HubEvent, style: Style): { mark: string; text: string }
       const why = step.reason === undefined ? '' : ` (${safe(step.reason)})`;
       return {
         mark: paintState(step.state, style)('✉'),
-        text: `${safe(message.from)} → ${safe(message.to)} ${stateWords(step.state)}${why}: ${safe(message.body)}`,
+        text: `${short(message.from)} → ${short(message.to)} ${stateWords(step.state)}${why}: ${safe(message.body)}`,
       };
     }
     case 'approval.changed': {
@@ -65,4 +65,10 @@ function sentence(event: HubEvent, style: Style): { mark: string; text: string }
       };
     }
   }
+}
+
+/** An address whose session is shown by its beginning, as in the listings. */
+function short(address: string): string {
+  const [agent = '', session] = address.split('#');
+  return safe(session === undefined ? agent : `${agent}#${session.slice(0, 8)}`);
 }
