@@ -2,7 +2,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { Api, InputFile } from 'grammy';
-import { failureOf } from './failure.ts';
+import { failureOf, TelegramFailure } from './failure.ts';
 import type { TelegramConfig } from './config.ts';
 
 /** Seconds that one long poll waits at the server. */
@@ -16,6 +16,7 @@ export class BotApi {
   readonly #api: Api;
   readonly #agent: HttpAgent;
   readonly #token: string;
+  #closed = false;
 
   constructor(config: TelegramConfig, token: string) {
     this.#token = token;
@@ -31,13 +32,15 @@ export class BotApi {
     });
   }
 
-  /** Ends its connections; calls under way fail. */
+  /** Ends its connections; calls under way fail, and so do later ones. */
   close(): void {
+    this.#closed = true;
     this.#agent.destroy();
   }
 
   /** Makes one call. Throws TelegramFailure. */
   async call<T>(method: string, work: (api: RawApi) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new TelegramFailure('network', method, 'the surface is stopped');
     try {
       return await work(this.#api.raw);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkTelegram } from '../../../src/hub/telegram/check.ts';
@@ -700,6 +701,15 @@ describe('faults', () => {
     await room.until(() => room.hub.notices.has('telegram.full'));
     await room.until(async () => (await room.status()).outbox === 5_001);
     expect(await room.store().item(`m:${left.id}`)).toBeUndefined();
+  });
+
+  it('stops at once, at whatever moment', async () => {
+    room.telegram.addForum(GROUP);
+    for (let turns = 0; turns < 12; turns += 1) {
+      room.start();
+      for (let turn = 0; turn < turns * 4; turn += 1) await breathe();
+      await room.stop();
+    }
   });
 
   it('off without a token', async () => {

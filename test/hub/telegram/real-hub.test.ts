@@ -1,0 +1,86 @@
+/** The surface on a whole hub: policy asks, a person allows in Telegram and writes back. Nothing is emulated but Telegram. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newId } from '../../../src/protocol/ids.ts';
+import { SubmitItem } from '../../../src/protocol/machine-api.ts';
+import { Project } from '../../../src/protocol/model.ts';
+import { startTestHub, type TestHub } from '../../support/hub.ts';
+import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
+import { ManualClock } from './manual-clock.ts';
+import { ANN, GROUP } from './room.ts';
+
+let clock: ManualClock;
+let telegram: TelegramEmulator;
+let test: TestHub;
+beforeEach(async () => {
+  clock = new ManualClock(Date.now());
+  telegram = await TelegramEmulator.start(clock);
+  telegram.addForum(GROUP);
+  test = await startTestHub({
+    clock,
+    config: {
+      operators: [{ name: 'ann', role: 'owner', telegram_user_id: ANN }],
+      telegram: { bot_token: TelegramEmulator.TOKEN, supergroup_id: GROUP, api_root: telegram.root },
+    },
+  });
+});
+afterEach(async () => {
+  await test.stop();
+  await telegram.stop();
+});
+
+async function until<T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
+  for (let step = 0; step < 5_000; step += 1) {
+    const found = await look();
+    if (found !== undefined) return found;
+    for (let turn = 0; turn < 3; turn += 1) await breathe();
+    clock.advance(20);
+  }
+  throw new Error(`${what} did not happen; refusals: ${telegram.refusals().join('; ')}`);
+}
+
+it('a message waits, is allowed in Telegram, and an answer of the operator goes into the thread', async () => {
+  const { services } = test.hub;
+  for (const [id, project] of [
+    ['laptop', 'api'],
+    ['server', 'web'],
+  ] as const) {
+    await test.machine(id);
+    await services.registry.projectsChanged(id, [Project.parse({ id: project, path: `/home/ann/${project}` })]);
+  }
+  const item = SubmitItem.parse({
+    id: newId('message'),
+    fromProject: 'api',
+    to: 'server/web',
+    kind: 'chat',
+    body: 'May I change the schema?',
+    submittedAt: new Date(clock.now()).toISOString(),
+  });
+  const [result] = await services.messaging.submitFromMachine('laptop', [item]);
+  expect(result).toMatchObject({ ok: true, status: { state: 'held' } });
+  const card = await until(
+    () => telegram.messages(GROUP).find((message) => message.content.text.includes('May I change the schema?')),
+    'the card',
+  );
+  void telegram.press(GROUP, card.id, ANN, 'This conversation');
+  const allowed = await until(async () => {
+    const [approval] = await services.approvals.list({ state: 'allowed', limit: 1 });
+    return approval;
+  }, 'the decision');
+  expect(allowed.decision).toMatchObject({ by: 'ann', via: 'telegram', scope: 'mission' });
+  await until(() => (card.buttons.length === 0 ? true : undefined), 'the card without buttons');
+  expect(card.content.text).toContain('Allowed for this conversation by ann (Telegram)');
+  const written = telegram.write(GROUP, ANN, 'Do it after six', { topic: card.topic ?? 0 });
+  await until(() => telegram.message(GROUP, written).reaction, 'the reaction');
+  const threadId = result?.ok === true ? result.status.threadId : '';
+  const { messages } = await services.messaging.thread(threadId, { limit: 10 });
+  expect(messages.at(-1)).toMatchObject({
+    from: 'human:ann',
+    to: 'laptop/api',
+    body: 'Do it after six',
+    kind: 'reply',
+  });
+  telegram.write(GROUP, ANN, '/status');
+  await until(() => telegram.texts(GROUP).find((text) => text.includes('machines online')), 'the status');
+  expect(telegram.refusals()).toEqual([]);
+});
