@@ -173,7 +173,7 @@ export class Dispatcher {
   ): Promise<DeliverResponse['results']> {
     const body = { hubEpoch: this.#parts.store.epoch, items };
     try {
-      const client = await clientOf(channel, machineId, door, this.#parts.clock.now);
+      const client = await clientOf(channel, machineId, door, () => this.#parts.clock.now());
       return (await client.call({ method: 'POST', path: '/api/hub/deliver', body }, DeliverResponse)).results;
     } catch (thrown) {
       const error = toIntercomError(thrown);

@@ -4,7 +4,7 @@
  * Invariants: a receipt counts only from the recipient's machine; it moves a message only along the table of moves, so a state never runs
  * backwards and a repeat changes nothing; a machine can say nothing about a message that is not for it, not even that it exists.
  */
-import { canMove, hasFailed } from '../../protocol/message-life.ts';
+import { canMove } from '../../protocol/message-life.ts';
 import type { Receipt } from '../../protocol/machine-api.ts';
 import type { MessageRow } from '../store/schema.ts';
 import type { MessagingParts } from './context.ts';
@@ -62,5 +62,5 @@ export class Receipts {
 
 /** It never left: no daemon can know anything about it. */
 function waitsHere(row: MessageRow): boolean {
-  return (row.state === 'queued' && row.waits_behind !== null) || row.state === 'held' || hasFailed(row.state);
+  return row.state === 'submitted' || row.state === 'held' || (row.state === 'queued' && row.waits_behind !== null);
 }

@@ -383,7 +383,7 @@ export class HubRegistry implements Registry, MachineDirectory {
     this.#rotating.add(id);
     try {
       const daemon = { machineId: id, url: row.daemon_url, secret: row.secret };
-      await handOverSecret(daemon, next, this.#parts.clock.now);
+      await handOverSecret(daemon, next, () => this.#parts.clock.now());
       await this.#parts.store.write(async (transaction) => {
         const now = await machineById(transaction.db, id);
         if (now?.next_secret !== next) return;
@@ -407,7 +407,7 @@ export class HubRegistry implements Registry, MachineDirectory {
 
   async #sayRevoked(row: MachineRow): Promise<void> {
     try {
-      await sayRevoked({ machineId: row.id, url: row.daemon_url, secret: row.secret }, this.#parts.clock.now);
+      await sayRevoked({ machineId: row.id, url: row.daemon_url, secret: row.secret }, () => this.#parts.clock.now());
     } catch (error) {
       this.#parts.log.info(
         { err: error, machine: row.id },
