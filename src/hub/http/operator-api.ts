@@ -58,10 +58,11 @@ export function operatorApi(parts: OperatorApiParts): Api<Caller> {
   const needs =
     (role: Role): RoleRoute =>
     (spec, handler) =>
-      api.route(spec, (context) => {
-        requireRole(context.auth.actor, role);
-        return handler(context, context.auth.actor);
-      });
+      api.route(
+        spec,
+        (context) => handler(context, context.auth.actor),
+        (caller) => requireRole(caller.actor, role),
+      );
   accountRoutes(parts, needs);
   overviewRoutes(parts, needs('viewer'));
   approvalRoutes(parts, needs);

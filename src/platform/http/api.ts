@@ -63,10 +63,14 @@ export class Api<Auth> {
     this.router.use(readBody);
   }
 
-  /** Adds a route. The handler's result is sent as JSON; undefined is sent as 204. */
+  /**
+   * Adds a route. The handler's result is sent as JSON; undefined is sent as 204. `authorize` says whether this caller may use it, before
+   * anything of the request is looked at.
+   */
   route<Answer, Params = undefined, Query = undefined, Body = undefined>(
     spec: RouteSpec<Params, Query, Body, Answer>,
     handler: (context: RouteContext<Auth, Params, Query, Body>) => Promise<Answer>,
+    authorize?: (auth: Auth) => void,
   ): void {
     this.routes.push({ method: spec.method, path: spec.path, summary: spec.summary, schemas: schemasOf(spec) });
     const params = spec.params ?? absent<Params>();
@@ -75,6 +79,7 @@ export class Api<Auth> {
     const run = async (request: Request, response: Response): Promise<void> => {
       const raw = rawBody(request);
       const auth = await this.#authenticate(request, raw);
+      authorize?.(auth);
       const answer = await handler({
         auth,
         params: parseWith(params, spec.params === undefined ? undefined : request.params, 'path'),
