@@ -51,6 +51,7 @@ export class FakeHub {
   /** Messages by id, in the order in which they came first. */
   readonly taken = new Map<string, SubmitItem>();
   readonly threads = new Map<string, string>();
+  readonly statuses = new Map<string, MessageStatus>();
   readonly receipts: Receipt[] = [];
   readonly feedback: z.infer<typeof FeedbackRequest>[] = [];
   readonly cancelled: string[] = [];
@@ -168,10 +169,13 @@ export class FakeHub {
     };
   }
 
+  /** The message's status, changed by `changes`. */
   statusOf(item: SubmitItem, changes: Partial<MessageStatus> = {}): MessageStatus {
     const threadId = item.threadId ?? this.threads.get(item.id) ?? newId('thread');
     this.threads.set(item.id, threadId);
-    return {
+    const before = this.statuses.get(item.id);
+    if (before !== undefined && Object.keys(changes).length === 0) return before;
+    const status: MessageStatus = {
       id: item.id,
       threadId,
       to: item.to ?? 'desk/api',
@@ -180,6 +184,8 @@ export class FakeHub {
       place: 'hub',
       ...changes,
     };
+    this.statuses.set(item.id, status);
+    return status;
   }
 
   async #call<T>(request: Parameters<JsonClient['call']>[0], schema: z.ZodType<T>): Promise<T> {

@@ -152,12 +152,12 @@ export class Link implements HubLink {
       const repeated = await store.outbox.byKey(from.project, from.session, submit.idempotencyKey);
       if (repeated !== undefined) return repeated.status;
     }
-    const { threadId, ...rest } = submit;
     const depth = await this.#depth(from.session, submit);
+    const id = newId('message', clock.now());
     const item: SubmitItem = {
-      ...rest,
-      ...(threadId === undefined ? {} : { threadId: await submitter.realThread(threadId) }),
-      id: newId('message', clock.now()),
+      ...submit,
+      ...(await this.#threadOf(submitter, id, submit)),
+      id,
       fromProject: from.project,
       ...(from.session === undefined ? {} : { fromSession: from.session }),
       depth,
@@ -173,7 +173,7 @@ export class Link implements HubLink {
   ): Promise<MessageStatus> {
     const current = await this.#newest(id);
     if (wait.waitMs <= 0 || !wait.unless.includes(current.state)) return current;
-    const status = await this.#desk.until(current, wait);
+    const status = await this.#desk.until(id, current, wait);
     const silent = wait.unless.includes(status.state) && wait.waitMs >= ASK_AGAIN_MS && !wait.signal.aborted;
     return silent ? this.#newest(id) : status;
   }
@@ -322,6 +322,12 @@ export class Link implements HubLink {
     });
   }
 
+  /** A message that opens a thread names it, so that the thread has one name also while the hub is away. */
+  async #threadOf(submitter: Submitter, id: string, submit: LocalSubmit): Promise<{ threadId?: string }> {
+    if (submit.threadId !== undefined) return { threadId: await submitter.realThread(submit.threadId) };
+    return submit.inReplyTo === undefined && submit.kind !== 'reply' ? { threadId: provisionalThread(id) } : {};
+  }
+
   async #depth(session: string | undefined, submit: LocalSubmit): Promise<number> {
     const { inbox } = this.#options.store;
     const answered = submit.inReplyTo === undefined ? undefined : await inbox.get(submit.inReplyTo);
@@ -337,7 +343,7 @@ export class Link implements HubLink {
     const waiting = this.waiting === 0 ? undefined : await outbox.get(id);
     if (waiting !== undefined) return this.#desk.note(waiting.status);
     try {
-      return this.#desk.note(await this.#askHub(client, id));
+      return this.#desk.note(await this.#askHub(client, id), id);
     } catch (thrown) {
       const error = toIntercomError(thrown);
       const known = this.#desk.peek(id) ?? (await outbox.sent(id))?.status;

@@ -70,7 +70,7 @@ export class Registration {
   }
 
   start(): void {
-    const { book, projects, clock } = this.#options;
+    const { book, projects, clock, state } = this.#options;
     this.#unsubscribe.push(
       book.onChange((session) => {
         this.#sessions.set(session.id, session);
@@ -79,6 +79,10 @@ export class Registration {
       projects.onChange(() => {
         this.#projectsDue = true;
         this.#kick();
+      }),
+      state.onChange((name) => {
+        // Somebody's call found the hub away: look for its return soon, not at the next heartbeat.
+        if (name === 'unreachable') this.#soon();
       }),
       clock.every(JUMP_CHECK_MS, () => this.#lookForSleep()),
     );
@@ -134,8 +138,15 @@ export class Registration {
     }
   }
 
+  #soon(): void {
+    if (this.#running || this.#failures > 0) return;
+    this.#failures = 1;
+    this.#next(this.#retryMs());
+  }
+
   #next(ms: number): void {
     if (this.#stopped) return;
+    this.#cancelNext();
     this.#cancelNext = this.#options.clock.after(ms, () => {
       this.#beatDue = true;
       this.#kick(true);

@@ -6,7 +6,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import { Waiters } from '../../platform/waiters.ts';
 import type { MessageStatus } from '../../protocol/machine-api.ts';
-import { MESSAGE_STATES, type MessageState } from '../../protocol/message-life.ts';
+import { isEnded, MESSAGE_STATES, type MessageState } from '../../protocol/message-life.ts';
 
 const REMEMBERED_MAX = 5_000;
 
@@ -22,18 +22,24 @@ export class StatusDesk {
     this.#waiters = new Waiters(clock);
   }
 
-  /** Takes news in; older than what is known, it changes nothing. Returns the newest. */
-  note(status: MessageStatus): MessageStatus {
-    const known = this.#known.get(status.id);
+  /**
+   * Takes news in; older than what is known, it changes nothing. Returns the newest. `id`: under which its sender knows it, when the hub
+   * had the same message before under another.
+   */
+  note(status: MessageStatus, id = status.id): MessageStatus {
+    const known = this.#known.get(id);
     if (known !== undefined && !this.#isNews(known, status)) return known;
-    this.#known.delete(status.id);
-    this.#known.set(status.id, status);
+    // The same moment told by another way: each may know something that the other leaves out.
+    const same = known?.state === status.state && known.stateSince === status.stateSince;
+    const newest = same ? { ...known, ...status } : status;
+    this.#known.delete(id);
+    this.#known.set(id, newest);
     if (this.#known.size > REMEMBERED_MAX) {
       const oldest = this.#known.keys().next().value;
       if (oldest !== undefined) this.#known.delete(oldest);
     }
-    this.#waiters.tell(status.id, status);
-    return status;
+    this.#waiters.tell(id, newest);
+    return newest;
   }
 
   peek(id: string): MessageStatus | undefined {
@@ -42,14 +48,15 @@ export class StatusDesk {
 
   /** The first status whose state is not in `unless`, or the newest one when the time is over. */
   async until(
+    id: string,
     start: MessageStatus,
     wait: { readonly unless: readonly MessageState[]; readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<MessageStatus> {
     const deadline = this.#clock.monotonic() + wait.waitMs;
-    let status = this.note(start);
+    let status = this.note(start, id);
     while (wait.unless.includes(status.state)) {
-      const told = await this.#waiters.next(status.id, deadline - this.#clock.monotonic(), wait.signal);
-      if (told === undefined) return this.peek(status.id) ?? status;
+      const told = await this.#waiters.next(id, deadline - this.#clock.monotonic(), wait.signal);
+      if (told === undefined) return this.peek(id) ?? status;
       status = told;
     }
     return status;
@@ -60,6 +67,7 @@ export class StatusDesk {
     const fromHub = status.place !== this.#machineId || status.state !== 'submitted';
     const knownFromHub = known.place !== this.#machineId || known.state !== 'submitted';
     if (fromHub !== knownFromHub) return fromHub;
+    if (isEnded(known.state) && known.state !== status.state) return false;
     if (known.stateSince !== status.stateSince) return known.stateSince < status.stateSince;
     if (known.state !== status.state) return rank(known.state) < rank(status.state);
     return status.answer !== undefined || known.answer === undefined;

@@ -124,7 +124,7 @@ export class Submitter {
     }
   }
 
-  /** The real id of a thread that had none yet when its first message was accepted here. */
+  /** The id of a thread that a message opened here, if the hub knew that message before and has its thread under another. */
   async realThread(threadId: string): Promise<string> {
     const alias = this.#aliases.get(threadId);
     if (alias !== undefined) return alias;
@@ -192,10 +192,9 @@ export class Submitter {
           next: `The hub cannot be reached: ${state.problem ?? 'unknown why'}. Send again once it can be.`,
         });
       }
-      const named = tried ? item : withThread(item);
-      const status = this.#localStatus(named, await to());
+      const status = this.#localStatus(item, await to());
       const seconds = item.expiresInSeconds ?? DEFAULT_EXPIRY_SECONDS;
-      await outbox.add({ item: named, status, tried, expiresAt: Date.parse(item.submittedAt) + seconds * 1000 });
+      await outbox.add({ item, status, tried, expiresAt: Date.parse(item.submittedAt) + seconds * 1000 });
       return desk.note(status);
     } catch (error) {
       this.#count -= 1;
@@ -305,6 +304,7 @@ export class Submitter {
     for (const { item, status } of done) {
       this.#remember(provisionalThread(item.id), status.threadId);
       this.#options.desk.note(status);
+      if (status.id !== item.id) this.#options.desk.note(status, item.id);
     }
   }
 
@@ -380,12 +380,6 @@ class Unsent extends Error {
     super('not sent');
     this.tried = tried;
   }
-}
-
-/** The hub opens a thread under the id that it is given; a reply goes where the message that it answers is. */
-function withThread(item: SubmitItem): SubmitItem {
-  if (item.threadId !== undefined || item.inReplyTo !== undefined) return item;
-  return { ...item, threadId: provisionalThread(item.id) };
 }
 
 function isExpired(entry: OutboxEntry, now: number): boolean {

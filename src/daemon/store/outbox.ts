@@ -133,6 +133,8 @@ export class Outbox {
       for (const { item, status } of results) {
         await db.deleteFrom('outbox').where('message_id', '=', item.id).execute();
         await this.#put(db, status, item);
+        // A repeat under its key: the sender knows it by the id that it got here.
+        if (status.id !== item.id) await this.#put(db, status, item, item.id);
       }
     });
   }
@@ -193,7 +195,12 @@ export class Outbox {
     });
   }
 
-  async #put(db: Kysely<DaemonSchema>, status: MessageStatus, item: SubmitItem | undefined): Promise<void> {
+  async #put(
+    db: Kysely<DaemonSchema>,
+    status: MessageStatus,
+    item: SubmitItem | undefined,
+    id = status.id,
+  ): Promise<void> {
     const changing = {
       thread_id: status.threadId,
       status: JSON.stringify(status),
@@ -202,7 +209,7 @@ export class Outbox {
     const sender = item === undefined ? {} : { project: item.fromProject, session: item.fromSession ?? null };
     await db
       .insertInto('sent')
-      .values({ message_id: status.id, ...changing, ...sender })
+      .values({ message_id: id, ...changing, ...sender })
       .onConflict((conflict) => conflict.column('message_id').doUpdateSet({ ...changing, ...sender }))
       .execute();
   }
