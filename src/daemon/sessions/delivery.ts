@@ -5,7 +5,7 @@
  * either untouched or looked for; one hand-out per session is under way on each rung, so order holds and a burst becomes one wake; what the
  * agent itself asks its person about (`held_at_terminal`) frees the way for the next.
  */
-import type { CancelTimer, Clock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { Emitter } from '../../platform/emitter.ts';
 import type { Log } from '../../platform/log.ts';
 import { newId } from '../../protocol/ids.ts';
@@ -17,10 +17,12 @@ import type { AgentPort, WakeReceipt } from './agent-port.ts';
 import { AnswerCalls } from './answer-calls.ts';
 import type { OnAnswer } from './answer-calls.ts';
 import { chooseSession } from './choose.ts';
+import { ExpiryWatch } from './expiry.ts';
 import { digestOf, frameMessages, inboxItem } from './frame.ts';
 import { InboxWriter } from './inbox-writer.ts';
 import { ProofDesk } from './proof-desk.ts';
 import type { HandOut, Rung } from './proof-desk.ts';
+import { applyReceipt } from './receipt-outcomes.ts';
 import { UnseenMail } from './unseen-mail.ts';
 import { WaitingMail } from './waiting-mail.ts';
 import type { Waiting } from './waiting-mail.ts';
@@ -45,8 +47,6 @@ const HELD_MAX = 20;
 const STORE_RETRY_MS = 2000;
 /** Threads whose last session is remembered. */
 const THREADS_MAX = 1000;
-/** The longest sleep before expiries are looked at again. */
-const EXPIRY_CHECK_MS = 60_000;
 
 /** Text for a hook's stdout, and what to acknowledge once it was printed. */
 export interface HookOffer {
@@ -66,12 +66,13 @@ export class DeliveryEngine implements Delivery {
   readonly #offering = new Set<string>();
   readonly #hookMail: Emitter<string>;
   readonly #unsubscribe: Unsubscribe[] = [];
-  #cancelExpiry: CancelTimer = () => undefined;
+  readonly #expiry: ExpiryWatch;
   #stopped = false;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#unseen = new UnseenMail(options);
+    this.#expiry = new ExpiryWatch({ ...options, waiting: this.#waiting });
     this.#hookMail = new Emitter((err) => options.log.error({ err }, 'a listener for waiting mail failed'));
     this.#desk = new ProofDesk({
       clock: options.clock,
@@ -112,13 +113,13 @@ export class DeliveryEngine implements Delivery {
       book.onChange((session) => this.#sessionChanged(session)),
       ...ports.map((port) => port.onReceipt((receipt) => void this.#receipt(receipt))),
     );
-    this.#expireLater(0);
+    this.#expiry.look();
     this.#pump();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelExpiry();
+    this.#expiry.stop();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#writer.stop();
     this.#desk.stop();
@@ -244,7 +245,7 @@ export class DeliveryEngine implements Delivery {
     for (const entry of entries) if (entry.state === 'dispatched') this.#enqueue(entry, false);
     const arrived = new Set(entries.map(({ message }) => message.id));
     for (const waiting of this.#waiting.all()) if (arrived.has(waiting.message.id)) void this.#giveToCall(waiting);
-    this.#expireLater();
+    this.#expiry.look();
     this.#pump();
   }
 
@@ -378,7 +379,7 @@ export class DeliveryEngine implements Delivery {
     const port = this.#options.ports.find(({ name }) => name === session?.agent);
     const byHooks = entry.rung === 'inbox_socket' && session !== undefined && port?.hooksHeard(session.id) === true;
     this.#enqueue(entry, byHooks);
-    this.#expireLater();
+    this.#expiry.look();
     this.#pump();
   }
 
@@ -387,38 +388,14 @@ export class DeliveryEngine implements Delivery {
   }
 
   async #receipt(receipt: WakeReceipt): Promise<void> {
-    for (const wakeId of receipt.wakeIds) {
-      const handOut = this.#desk.get(wakeId);
-      if (handOut === undefined) continue;
-      for (const id of handOut.messageIds) await this.#applyReceipt(id, receipt);
-      if (receipt.status === 'held') {
-        this.#desk.hold(wakeId);
-        this.#pump();
+    try {
+      let ours = false;
+      for (const id of receipt.wakeIds) {
+        if (await applyReceipt(id, receipt, this.#desk, this.#options.store)) ours = true;
       }
-    }
-  }
-
-  async #applyReceipt(id: string, receipt: WakeReceipt): Promise<void> {
-    const { store } = this.#options;
-    const { reason } = receipt;
-    switch (receipt.status) {
-      case 'held':
-        await store.move(id, ['written'], { to: 'held_at_terminal', reason });
-        return;
-      case 'released':
-        await this.#desk.entered(id, reason);
-        return;
-      case 'dropped':
-        await this.#desk.lost(id, reason);
-        return;
-      case 'denied':
-      case 'expired':
-      case 'refused':
-        await store.move(id, ['written', 'held_at_terminal'], {
-          to: receipt.status === 'refused' ? 'failed' : receipt.status,
-          reason,
-        });
-        this.#desk.forget(id);
+      if (ours) this.#pump();
+    } catch (err) {
+      this.#options.log.warn({ err, status: receipt.status }, 'a receipt of an agent could not be noted');
     }
   }
 
@@ -432,24 +409,6 @@ export class DeliveryEngine implements Delivery {
       this.#desk.checkSession(session.id);
     }
     this.#pump();
-  }
-
-  async #expire(): Promise<void> {
-    const now = this.#options.clock.now();
-    for (const { message } of this.#waiting.all()) {
-      if (Date.parse(message.expiresAt) > now || this.#waiting.remove(message.id) === undefined) continue;
-      const reason = 'no session took it before its time was over';
-      await this.#options.store.move(message.id, ['dispatched'], { to: 'expired', reason });
-    }
-    this.#expireLater();
-  }
-
-  #expireLater(soonest = 20): void {
-    if (this.#stopped) return;
-    this.#cancelExpiry();
-    const next = Math.min(...this.#waiting.all().map(({ message }) => Date.parse(message.expiresAt)));
-    const wait = Math.min(Math.max(next - this.#options.clock.now(), soonest), EXPIRY_CHECK_MS);
-    this.#cancelExpiry = this.#options.clock.after(wait, () => void this.#expire());
   }
 
   #lives(session: string): boolean {
