@@ -358,15 +358,31 @@ export class DeliveryEngine implements Delivery {
 
   async #entered(id: string, session: string | undefined, proof: string): Promise<void> {
     this.#waiting.remove(id);
-    const moved = await this.#options.store.move(id, ['dispatched', 'written', 'held_at_terminal'], {
-      to: 'delivered',
-      proof,
-      ...(session === undefined ? {} : { session }),
+    await this.#untilNoted(async () => {
+      const moved = await this.#options.store.move(id, ['dispatched', 'written', 'held_at_terminal'], {
+        to: 'delivered',
+        proof,
+        ...(session === undefined ? {} : { session }),
+      });
+      if (moved && session !== undefined) this.#unseen.entered(session, id);
     });
-    if (moved && session !== undefined) this.#unseen.entered(session, id);
   }
 
-  async #lost(id: string, reason: string): Promise<void> {
+  #lost(id: string, reason: string): Promise<void> {
+    return this.#untilNoted(() => this.#bringAgain(id, reason));
+  }
+
+  /** An outcome that the store cannot take now (a full disk) is noted as soon as it can. */
+  async #untilNoted(note: () => Promise<void>): Promise<void> {
+    try {
+      await note();
+    } catch (err) {
+      this.#options.log.warn({ err }, 'the outcome of a delivery could not be noted; it is tried again');
+      if (!this.#stopped) this.#options.clock.after(STORE_RETRY_MS, () => void this.#untilNoted(note));
+    }
+  }
+
+  async #bringAgain(id: string, reason: string): Promise<void> {
     const entry = await this.#options.store.get(id);
     if (entry === undefined) return;
     if (entry.attempts >= ATTEMPTS_MAX) {

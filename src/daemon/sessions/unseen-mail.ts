@@ -1,5 +1,6 @@
 /** Messages that entered a conversation whose turn has not ended yet; with its end they become `seen`. */
 import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
 import type { InboxStore, SessionBook } from '../ports.ts';
 
 /** A session that is idle this long after a message entered its conversation has dealt with it. */
@@ -10,12 +11,19 @@ export class UnseenMail {
   readonly #clock: Clock;
   readonly #book: SessionBook;
   readonly #store: InboxStore;
+  readonly #log: Log;
   #stopped = false;
 
-  constructor(options: { readonly clock: Clock; readonly book: SessionBook; readonly store: InboxStore }) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly book: SessionBook;
+    readonly store: InboxStore;
+    readonly log: Log;
+  }) {
     this.#clock = options.clock;
     this.#book = options.book;
     this.#store = options.store;
+    this.#log = options.log;
   }
 
   entered(session: string, messageId: string): void {
@@ -31,7 +39,12 @@ export class UnseenMail {
     const seen = this.#bySession.get(session);
     this.#bySession.delete(session);
     for (const id of seen ?? []) {
-      await this.#store.move(id, ['delivered'], { to: 'seen', session, proof: 'the turn that held it ended' });
+      try {
+        await this.#store.move(id, ['delivered'], { to: 'seen', session, proof: 'the turn that held it ended' });
+      } catch (err) {
+        this.#log.warn({ err }, 'the end of a turn could not be noted; it is tried again');
+        this.entered(session, id);
+      }
     }
   }
 

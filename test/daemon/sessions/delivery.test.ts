@@ -7,6 +7,7 @@ import { LiveSessions } from '../../../src/daemon/sessions/session-book.ts';
 import { DaemonStore } from '../../../src/daemon/store/store.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import type { DeliverMessage } from '../../../src/protocol/daemon-api.ts';
+import { IntercomError } from '../../../src/protocol/errors.ts';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { MessageState } from '../../../src/protocol/message-life.ts';
 import type { DeliveryRung, Session } from '../../../src/protocol/model.ts';
@@ -20,6 +21,7 @@ let agent: PaperAgent;
 let book: LiveSessions;
 let engine: DeliveryEngine;
 let uuids: number;
+let diskFull: boolean;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'ic-delivery-'));
@@ -27,6 +29,7 @@ beforeEach(async () => {
   store = new DaemonStore({ file: join(directory, 'daemon.db'), clock, log: silentLog() });
   agent = new PaperAgent();
   uuids = 0;
+  diskFull = false;
   await restart();
 });
 
@@ -42,7 +45,15 @@ async function restart(sessions: readonly Session[] = []): Promise<void> {
   book = new LiveSessions({ clock, log: silentLog() });
   for (const session of sessions) book.put(session);
   engine = new DeliveryEngine({
-    store: store.inbox,
+    store: {
+      open: () => store.inbox.open(),
+      get: (id) => store.inbox.get(id),
+      onStored: (listener) => store.inbox.onStored(listener),
+      move: async (id, from, move) => {
+        if (diskFull) throw new IntercomError('storage_failed', 'The disk is full.');
+        return store.inbox.move(id, from, move);
+      },
+    },
     book,
     ports: [agent],
     clock,
@@ -323,6 +334,35 @@ describe('after a crash', () => {
     await pass(60_000);
     expect(shownIn('aaaa', message)).toEqual([0]);
     expect(shownIn('bbbb', message)).toEqual([1]);
+  });
+});
+
+describe('a store that cannot be written', () => {
+  it('nothing is handed out that is not noted, and nothing is lost', async () => {
+    book.put(session('aaaa'));
+    diskFull = true;
+    const message = mail();
+    await arrive(message);
+    await pass(10_000);
+    expect(agent.wakes).toEqual([]);
+    diskFull = false;
+    await pass(5000);
+    expect(shownIn('aaaa', message)).toEqual([1]);
+  });
+
+  it('a proof that comes meanwhile is noted later', async () => {
+    book.put(session('aaaa', { state: 'working' }));
+    agent.behaviour = 'queue';
+    const message = mail();
+    await arrive(message);
+    diskFull = true;
+    agent.takeUp('aaaa');
+    await pass(10_000);
+    expect(await stateOf(message)).toBe('written');
+    diskFull = false;
+    await pass(5000);
+    expect(await stateOf(message)).toBe('delivered');
+    expect(agent.wakes).toHaveLength(1);
   });
 });
 
