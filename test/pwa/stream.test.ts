@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { IntercomError, toIntercomError } from '../../src/protocol/errors.ts';
 import type { StreamFrame } from '../../src/protocol/events.ts';
 import {
+  BACKOFF_FIRST,
   BACKOFF_MAX,
   EventStream,
+  GREETING_MAX,
   HIDDEN_PAUSE,
   SILENCE_MAX,
   type Connection,
@@ -159,7 +161,7 @@ describe('the live line', () => {
     last().frame(notice(11));
     last().onclose?.();
     expect(states.at(-1)?.state).toBe('lost');
-    timers.pass(BACKOFF_MAX);
+    timers.pass(BACKOFF_FIRST);
     expect(sockets).toHaveLength(2);
     expect(last().path).toBe('/api/operator/stream?after=e%3A11');
     last().frame({ frame: 'hello', mode: 'resumed', epoch: 'e', seq: 12 });
@@ -203,6 +205,17 @@ describe('the live line', () => {
     expect(sockets[0]?.closed).toBe(true);
   });
 
+  it('does not wait for ever to be greeted', () => {
+    const { timers, sockets, states, stream } = setUp();
+    stream.start();
+    timers.pass(GREETING_MAX - 1);
+    expect(states.at(-1)?.state).toBe('connecting');
+    timers.pass(1);
+    expect(states.at(-1)?.state).toBe('lost');
+    timers.pass(BACKOFF_MAX);
+    expect(sockets.length).toBeGreaterThan(1);
+  });
+
   it('waits longer each time up to a bound, and at once when asked to', () => {
     const { timers, last, sockets, states, stream, startAt } = setUp();
     startAt(1);
@@ -228,7 +241,7 @@ describe('the live line', () => {
     last().frame(notice(5));
     world.refuse = true;
     await snapshot(4);
-    timers.pass(BACKOFF_MAX);
+    timers.pass(BACKOFF_FIRST);
     expect(sockets).toHaveLength(2);
     expect(seen).toEqual([]);
   });

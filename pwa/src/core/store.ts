@@ -1,5 +1,5 @@
 /** One value that components can watch. Setting an equal value tells nobody. */
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 export interface Store<T> {
   get(): T;
@@ -29,16 +29,18 @@ export function createStore<T>(initial: T): Store<T> {
   };
 }
 
+/** Calls `changed` after every change from `seen` on, also when the store has moved on since `seen` was read. */
+export function watch<T>(store: Store<T>, seen: T, changed: () => void): () => void {
+  const stop = store.subscribe(changed);
+  if (!Object.is(seen, store.get())) changed();
+  return stop;
+}
+
 /** The store's value; the component is drawn again when it changes. */
 export function useStore<T>(store: Store<T>): T {
   const [, redraw] = useState({});
-  useEffect(() => {
-    const seen = store.get();
-    const listener = () => redraw({});
-    const stop = store.subscribe(listener);
-    // It may have changed between the first drawing and now.
-    if (!Object.is(seen, store.get())) listener();
-    return stop;
-  }, [store]);
-  return store.get();
+  const drawn = store.get();
+  // Subscribing comes after drawing; what changed in between counts too.
+  useLayoutEffect(() => watch(store, drawn, () => redraw({})), [store]);
+  return drawn;
 }

@@ -12,6 +12,8 @@ import type { IntercomError } from '../../../src/protocol/errors.ts';
 
 /** The hub pings every 20 s; two lost pings and some patience, ms. */
 export const SILENCE_MAX = 50_000;
+/** A line that was not greeted by now goes nowhere, ms. */
+export const GREETING_MAX = 10_000;
 export const BACKOFF_FIRST = 500;
 export const BACKOFF_MAX = 30_000;
 /** A hidden page keeps its count in the tab title for this long, ms; then it saves the battery. */
@@ -176,6 +178,7 @@ export class EventStream {
     switch (frame.frame) {
       case 'hello':
         this.greeted = true;
+        this.heard();
         if (frame.mode === 'resumed') this.live();
         else this.refresh();
         return;
@@ -252,7 +255,7 @@ export class EventStream {
   private heard(): void {
     this.heardAt = this.deps.timers.now();
     this.clearTimer('watchdog');
-    this.watchdog = this.deps.timers.set(() => this.closed(), SILENCE_MAX);
+    this.watchdog = this.deps.timers.set(() => this.closed(), this.greeted ? SILENCE_MAX : GREETING_MAX);
   }
 
   private drop(): void {

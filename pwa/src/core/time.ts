@@ -33,12 +33,6 @@ export function ago(time: string, now: number): string {
   return ms < 5000 ? 'just now' : `${span(ms)} ago`;
 }
 
-/** "3 min", without "ago", for narrow places. */
-export function age(time: string, now: number): string {
-  const ms = now - Date.parse(time);
-  return ms < 5000 ? 'now' : span(ms);
-}
-
 /** "in 23 h", or undefined when it is over. */
 export function until(time: string, now: number): string | undefined {
   const ms = Date.parse(time) - now;

@@ -29,6 +29,8 @@ export async function openApp(browser: Browser, options: PageOptions = {}): Prom
     colorScheme: options.colorScheme ?? 'light',
     reducedMotion: 'reduce',
   });
+  // Shorter than a test's own limit, so that a failure names the line.
+  context.setDefaultTimeout(20_000);
   // As on plain http in a private network, where browsers have no service workers: every request is then seen by the test.
   if (options.serviceWorker !== true) await context.addInitScript('delete Navigator.prototype.serviceWorker');
   return watch(context, await context.newPage());
