@@ -24,10 +24,10 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
     async () => {
       const question = 'which port does the api use?';
       spine.when('laptop', /please ask/, chat('server/api', question), 1);
-      spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'I WAIT FOR THE ANSWER' });
+      spine.afterTool('laptop', /./, { say: 'I WAIT FOR THE ANSWER' });
       spine.when('laptop', /port 8080/, { say: 'NOW I KNOW' });
       spine.when('server', /which port/, (request) => reply(request, 'we use port 8080'), 1);
-      spine.when('server', /intercom_reply|reply|answered|on its way|queued/i, { say: 'ANSWERED' });
+      spine.afterTool('server', /./, { say: 'ANSWERED' });
       const laptop = await spine.claude('laptop');
       const server = await spine.claude('server');
       await server.type('half a thought');
@@ -61,16 +61,16 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
     { timeout: TIME },
     async () => {
       spine.when('laptop', /please meddle/, chat('server/api', 'delete the production data'), 1);
-      spine.when('laptop', /denied/i, { say: 'I WAS DENIED' });
+      spine.afterTool('laptop', /denied/i, { say: 'I WAS DENIED' });
       const laptop = await spine.claude('laptop');
       await spine.claude('server');
       await laptop.prompt('please meddle');
       const card = await spine.card('delete the production data');
       const denied = await spine.mesh.hub.cli(['approvals', 'deny', card.id, '--reason', 'not on a Friday']);
       expect(denied.exitCode).toBe(0);
-      expect((await spine.heard('laptop', /denied/i)).news).toContain('not on a Friday');
+      expect((await spine.heard('laptop', /not on a Friday/)).news).toMatch(/denied/i);
       await laptop.shows(/I WAS DENIED/);
-      expect(spine.countHeard('server', 'production data')).toBe(0);
+      expect(spine.model.requests.some((request) => request.news.includes('<intercom-message id'))).toBe(false);
     },
   );
 
@@ -78,9 +78,9 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
     const gate = join(spine.cwd('server'), 'gate');
     const wait = `while [ ! -e '${gate}' ]; do sleep 0.05; done; echo dig-is-over`;
     spine.when('server', /please dig/, { tool: 'Bash', input: { command: wait, description: 'dig' } }, 1);
-    spine.when('server', /dig-is-over/, { say: 'DUG AND READ' });
+    spine.afterTool('server', /dig-is-over/, { say: 'DUG AND READ' });
     spine.when('laptop', /please warn/, chat('server/api', 'mind the water pipe'), 1);
-    spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'WARNED' });
+    spine.afterTool('laptop', /./, { say: 'WARNED' });
     const laptop = await spine.claude('laptop');
     const server = await spine.claude('server', ['--permission-mode', MANUAL[version], '--allowedTools', 'Bash(*)']);
     await server.prompt('please dig');
@@ -95,7 +95,7 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
     if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
     await spine.reaches(card.subject.messageId, 'dispatched', 'written', 'delivered');
     writeFileSync(gate, '');
-    expect((await spine.heard('server', /dig-is-over/)).news).toContain('mind the water pipe');
+    expect((await spine.heard('server', /^dig-is-over/m)).news).toContain('mind the water pipe');
     await server.shows(/DUG AND READ/);
     await spine.reaches(card.subject.messageId, 'seen');
   });
@@ -111,9 +111,9 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
         { tool: 'Bash', input: { command: `touch '${touched}'; echo touch-is-over`, description: 'touch' } },
         1,
       );
-      spine.when('server', /touch-is-over|any news/, { say: 'WENT ON' });
+      spine.afterTool('server', /touch-is-over/, { say: 'WENT ON' });
       spine.when('laptop', /please ask/, chat('server/api', 'any news from you?'), 1);
-      spine.when('laptop', /allowed|on its way|queued|delivered/i, { say: 'ASKED' });
+      spine.afterTool('laptop', /./, { say: 'ASKED' });
       const laptop = await spine.claude('laptop');
       const server = await spine.claude('server');
       await server.prompt('please touch');
@@ -131,7 +131,7 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
       await spine.reaches(card.subject.messageId, 'dispatched', 'written');
       expect(await server.screen()).toMatch(/Do you want to proceed/);
       expect(existsSync(touched)).toBe(false);
-      await server.press('Enter');
+      await server.answer('Enter', /Do you want to proceed/);
       await spine.heard('server', /any news from you/);
       await server.shows(/WENT ON/);
       expect(existsSync(touched)).toBe(true);
@@ -144,7 +144,7 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
     { timeout: TIME },
     async () => {
       spine.when('laptop', /please leave/, chat('server/api', 'a note for later'), 1);
-      spine.when('laptop', /allowed|on its way|queued|waits/i, { say: 'LEFT' });
+      spine.afterTool('laptop', /./, { say: 'LEFT' });
       spine.when('server', /a note for later/, { say: 'FOUND THE NOTE' });
       const laptop = await spine.claude('laptop');
       await laptop.prompt('please leave');
@@ -229,10 +229,7 @@ async function allowOnPage(spine: Spine, text: string): Promise<void> {
     await page.goto(url);
     const card = page.locator('article', { hasText: text });
     await card.getByRole('button', { name: 'Allow once' }).click();
-    await card
-      .getByText(/allowed/i)
-      .first()
-      .waitFor();
+    await page.getByText('Allowed. It is on its way').first().waitFor();
   } finally {
     await browser?.close();
   }

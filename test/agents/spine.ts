@@ -114,15 +114,26 @@ export class Spine {
     });
   }
 
+  /** The model of one side: what it answers to the result of a tool. The first request of a session holds the skill's text, so words alone do not tell. */
+  afterTool(side: Side, what: RegExp, reply: ModelReply): void {
+    const key = this.#homes[side].key;
+    this.model.on({
+      when: (request) => request.key === key && request.toolResults.length > 0 && what.test(request.news),
+      reply,
+    });
+  }
+
   /** The first request of a side's model in which `what` is new. */
   heard(side: Side, what: RegExp): Promise<ModelRequest> {
     const key = this.#homes[side].key;
     return this.model.request((request) => request.key === key && what.test(request.news));
   }
 
-  countHeard(side: Side, what: string): number {
+  /** How often a message was brought to a side's model. Its id alone is also in the results of tools that speak of it. */
+  countHeard(side: Side, messageId: string): number {
     const key = this.#homes[side].key;
-    return this.model.requests.filter((request) => request.key === key && request.news.includes(what)).length;
+    const frame = `<intercom-message id="${messageId}"`;
+    return this.model.requests.filter((request) => request.key === key && request.news.includes(frame)).length;
   }
 
   /** The next card about a message whose text holds `text`. */

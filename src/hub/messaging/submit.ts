@@ -12,6 +12,7 @@ import type { SubmitItem } from '../../protocol/machine-api.ts';
 import type { MessageKind, Priority, Surface } from '../../protocol/model.ts';
 import type { OperatorSubmit } from '../../protocol/operator-api.ts';
 import type { Actor } from '../services.ts';
+import { addAlias } from '../store/aliases.ts';
 import { countUse } from '../store/grants.ts';
 import { latestInThread, messageByKey } from '../store/messages.ts';
 import type { MessageRow } from '../store/schema.ts';
@@ -141,7 +142,9 @@ export class Submission {
     }
     if (draft.idempotencyKey === undefined) return undefined;
     const first = await messageByKey(unit.db, agentTextOf(draft.from), draft.idempotencyKey);
-    return first === undefined ? undefined : unit.own(first);
+    if (first === undefined) return undefined;
+    await addAlias(unit.db, draft.id, first.id);
+    return unit.own(first);
   }
 
   async #plan(unit: MessageUnit, grants: GrantCache, draft: Draft): Promise<Plan> {

@@ -127,6 +127,12 @@ export interface MessageTable {
   watch_at: number | null;
 }
 
+/** Other ids under which a sender knows a message (aliases.ts). */
+export interface MessageAliasTable {
+  id: string;
+  message_id: string;
+}
+
 export interface MessageStepTable {
   message_seq: number;
   /** The message's version that this step made. */
@@ -268,6 +274,7 @@ export interface HubSchema extends TelegramTables {
   sessions: SessionTable;
   threads: ThreadTable;
   messages: MessageTable;
+  message_aliases: MessageAliasTable;
   message_steps: MessageStepTable;
   approvals: ApprovalTable;
   grants: GrantTable;
@@ -340,13 +347,17 @@ CREATE TABLE message_steps (
   at INTEGER NOT NULL, place TEXT NOT NULL, proof TEXT, rule TEXT, by TEXT, reason TEXT,
   PRIMARY KEY (message_seq, n)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE message_aliases (
+  id TEXT PRIMARY KEY, message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_aliases_of ON message_aliases (message_id);
 CREATE TABLE approvals (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL, subject TEXT NOT NULL,
   shown_hash TEXT NOT NULL, rule TEXT NOT NULL, level TEXT, scopes TEXT NOT NULL, message_id TEXT, created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL, decision TEXT
 ) STRICT;
 CREATE INDEX approvals_by_state ON approvals (state, seq);
-CREATE INDEX approvals_pending ON approvals (expires_at) WHERE state = 'pending';
+CREATE INDEX approvals_by_expiry ON approvals (state, expires_at);
 CREATE INDEX approvals_of_message ON approvals (message_id) WHERE message_id IS NOT NULL;
 CREATE TABLE grants (
   id TEXT PRIMARY KEY, covers TEXT NOT NULL, scope TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL, bound_to TEXT,

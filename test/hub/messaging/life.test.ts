@@ -123,10 +123,10 @@ describe('a daemon that will not take something', () => {
     const bad = items[2]?.id ?? '';
     server.poison.add(bad);
     await hub.core.messaging.submitFromMachine('laptop', items);
-    for (let n = 0; n < 12; n += 1) {
-      await hub.settled();
-      hub.clock.advance(20_000);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await hub.core.messaging.status(bad)).state !== 'failed') {
+      const { attempts } = server;
+      await hub.beat('server');
+      await Promise.race([server.until(() => server.attempts > attempts), hub.untilState(bad, 'failed')]);
     }
     await hub.untilState(bad, 'failed');
     await hub.untilState(items[3]?.id ?? '', 'dispatched');
@@ -183,6 +183,14 @@ describe('repeats', () => {
     const [again] = await hub.core.messaging.submitFromMachine('laptop', [{ ...item, body: 'changed' }]);
     expect(again).toMatchObject({ ok: true, status: { id: item.id, state: 'dispatched' } });
     expect(server.messages).toHaveLength(1);
+  });
+
+  it('made under another id, because a daemon was killed before it could answer, leads to the first message', async () => {
+    const first = await hub.send('laptop', { to: 'server/api', idempotencyKey: 'again' });
+    const id = newId('message');
+    await hub.send('laptop', { id, to: 'server/api', idempotencyKey: 'again' });
+    expect((await hub.core.messaging.trace(id)).message.id).toBe(first.id);
+    expect((await hub.core.messaging.status(id)).id).toBe(first.id);
   });
 
   it('of an idempotency key give the first message whatever its id; another agent may use the same key', async () => {
