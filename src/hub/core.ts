@@ -15,6 +15,8 @@ import type { HubStore } from './store/hub-store.ts';
 
 export interface HubCoreOptions {
   readonly store: HubStore;
+  /** The open log, where its owner has one already. */
+  readonly events?: StoredEventLog;
   readonly policy: PolicyPort;
   readonly clock: Clock;
   readonly log: Log;
@@ -36,7 +38,7 @@ export interface HubCore {
 
 export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
   const { store, clock, log } = options;
-  const events = await StoredEventLog.open(store, clock, log);
+  const events = options.events ?? (await StoredEventLog.open(store, clock, log));
   const registry = await HubRegistry.open({ store, events, clock, log, hubVersion: options.hubVersion });
   const approvals = new StoredApprovals({ store, events, clock, log });
   const messaging = new HubMessaging(

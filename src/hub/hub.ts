@@ -17,17 +17,14 @@ import type { Paths } from '../platform/paths.ts';
 import { IntercomError } from '../protocol/errors.ts';
 import type { Surface } from '../protocol/model.ts';
 import type { HubStatus, SignInLink } from '../protocol/operator-api.ts';
-import { StoredApprovals } from './approvals/approvals.ts';
 import { PolicyEngine } from './approvals/policy-service.ts';
+import { createHubCore, type HubCore } from './core.ts';
 import { StoredEventLog } from './events.ts';
 import { isLoopback } from './joins/daemon-url.ts';
 import { newMachineSecret, StoredJoins } from './joins/joins.ts';
 import { startHubHttp, type HubHttp } from './http/server.ts';
-import { DEFAULT_LIMITS } from './messaging/context.ts';
-import { HubMessaging } from './messaging/messaging.ts';
 import { StoredNotices } from './notices/notices.ts';
 import { ConfiguredOperators } from './operators/operators.ts';
-import { HubRegistry } from './registry/registry.ts';
 import type { HubServices } from './services.ts';
 import { hubStatus, takeSnapshot } from './snapshot.ts';
 import { HubStore } from './store/hub-store.ts';
@@ -85,12 +82,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
 
 interface Parts {
   readonly store: HubStore;
-  readonly events: StoredEventLog;
+  readonly core: HubCore;
   readonly notices: StoredNotices;
   readonly policy: PolicyEngine;
-  readonly approvals: StoredApprovals;
-  readonly registry: HubRegistry;
-  readonly messaging: HubMessaging;
   readonly joins: StoredJoins;
   readonly operators: ConfiguredOperators;
 }
@@ -127,41 +121,25 @@ class Hub implements RunningHub {
       notices = shown;
       const policyFile = config.hub.policyFile ?? paths.policyFile;
       const policy = await PolicyEngine.start({ file: policyFile, store, events, notices: shown, clock, log });
-      const approvals = new StoredApprovals({ store, events, clock, log });
-      const registry = await HubRegistry.open({ store, events, clock, log, hubVersion: version });
       const operators = new ConfiguredOperators({
         store,
         clock,
         operators: config.operators,
         baseUrl,
       });
-      const messaging = new HubMessaging(
-        {
-          store,
-          events,
-          approvals,
-          policy,
-          directory: registry,
-          clock,
-          log,
-          limits: { ...DEFAULT_LIMITS, ...config.limits },
-          knowsOperator: (name) => config.operators.some((operator) => operator.name === name),
-        },
-        (machineId) => registry.doorOf(machineId),
-      );
-      registry.connect(messaging);
-      const joins = joinsOf(options, clock, store, approvals, registry);
-      const hub = new Hub(options, clock, {
+      const core = await createHubCore({
         store,
         events,
-        notices: shown,
         policy,
-        approvals,
-        registry,
-        messaging,
-        joins,
-        operators,
+        clock,
+        log,
+        hubVersion: version,
+        limits: config.limits,
+        retention: config.retention,
+        knowsOperator: (name) => config.operators.some((operator) => operator.name === name),
       });
+      const joins = joinsOf(options, clock, store, core);
+      const hub = new Hub(options, clock, { store, core, notices: shown, policy, joins, operators });
       running = hub;
       return hub;
     } catch (error) {
@@ -175,7 +153,8 @@ class Hub implements RunningHub {
     this.#clock = clock;
     this.#parts = parts;
     this.#startedAt = clock.now();
-    const { events, messaging, approvals, registry, joins, policy, operators, notices } = parts;
+    const { joins, policy, operators, notices } = parts;
+    const { events, messaging, approvals, registry } = parts.core;
     const services = { events, messaging, approvals, registry, joins, policy, operators, notices };
     this.services = { ...services, snapshot: (actor) => takeSnapshot(services, clock, actor) };
   }
@@ -191,10 +170,7 @@ class Hub implements RunningHub {
   async start(): Promise<void> {
     const { config, log } = this.#options;
     this.#http = await this.#listen();
-    const { registry, approvals, messaging } = this.#parts;
-    await registry.start();
-    await approvals.start();
-    await messaging.start();
+    await this.#parts.core.start();
     this.#timers.push(this.#clock.every(PROBE_MS, () => this.#probeStore()));
     this.#settled = this.#lookForTailnet();
     if (config.telegram.botToken !== undefined) await this.#startTelegram();
@@ -207,7 +183,8 @@ class Hub implements RunningHub {
   }
 
   async admitLocal(machine: { id: string; displayName: string; daemonUrl: string }): Promise<string> {
-    const { registry, store } = this.#parts;
+    const { store } = this.#parts;
+    const { registry } = this.#parts.core;
     if (registry.standing(machine.id) !== 'unknown') {
       const [secret] = registry.secretsOf(machine.id);
       if (secret !== undefined) return secret;
@@ -224,15 +201,13 @@ class Hub implements RunningHub {
 
   async #stop(): Promise<void> {
     const { log } = this.#options;
-    const { policy, approvals, registry, messaging, store } = this.#parts;
+    const { policy, core, store } = this.#parts;
     for (const cancel of this.#timers.splice(0)) cancel();
     // Whatever one part does at its end, the others end too, and the store last.
     const parts: (() => Promise<void> | void)[] = [
       () => this.#telegram?.stop(),
       () => this.#http?.close(),
-      () => messaging.stop(),
-      () => approvals.stop(),
-      () => registry.stop(),
+      () => core.stop(),
       () => policy.stop(),
       () => store.close(),
     ];
@@ -258,7 +233,7 @@ class Hub implements RunningHub {
       },
       status: () => this.#status(),
       names: { hostname: hostname(), dashboardUrl: config.hub.dashboardUrl },
-      addresses: listenAddresses(config.hub.listen, config.hub.port, config.machine.tailscaleIp),
+      addresses: listenAddresses(config.hub.listen, config.hub.port, undefined),
       socket: paths.hubSocket,
       socketKey: await secretFile(paths.hubKey),
       owner: () => operators.firstOwner,
@@ -296,7 +271,7 @@ class Hub implements RunningHub {
   async #lookForTailnet(): Promise<void> {
     const { config, log } = this.#options;
     const { listen, port } = config.hub;
-    if (!listen.includes('auto') || config.machine.tailscaleIp !== undefined) return;
+    if (!listen.includes('auto')) return;
     try {
       const ip = await this.#tailscaleIp();
       if (this.#stopping !== undefined) return;
@@ -314,7 +289,9 @@ class Hub implements RunningHub {
   }
 
   async #tailscaleIp(): Promise<string | undefined> {
-    if (this.#options.tailscaleIp !== undefined) return this.#options.tailscaleIp();
+    const { config, tailscaleIp: told } = this.#options;
+    if (config.machine.tailscaleIp !== undefined) return config.machine.tailscaleIp;
+    if (told !== undefined) return told();
     const { tailscaleIp } = await import('../platform/tailscale.ts');
     return tailscaleIp(undefined);
   }
@@ -346,13 +323,7 @@ class Hub implements RunningHub {
   }
 }
 
-function joinsOf(
-  { config }: HubOptions,
-  clock: Clock,
-  store: HubStore,
-  approvals: StoredApprovals,
-  registry: HubRegistry,
-): StoredJoins {
+function joinsOf({ config }: HubOptions, clock: Clock, store: HubStore, { approvals, registry }: HubCore): StoredJoins {
   const joins = new StoredJoins({
     store,
     clock,

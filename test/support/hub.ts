@@ -22,6 +22,8 @@ export interface TestHubOptions {
   readonly log?: Log;
   readonly webFolder?: string;
   readonly tailscaleIp?: string;
+  /** `hub.listen`; 127.0.0.1 unless told. */
+  readonly listen?: readonly string[];
 }
 
 export interface TestHub {
@@ -50,7 +52,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'hub-')));
   const paths = resolvePaths({ INTERCOM_HOME: home });
   await privateDirectory(paths.config);
-  const config = testConfig(options.config);
+  const config = testConfig(options);
   const hub = await startHub({
     config,
     paths,
@@ -65,7 +67,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
 }
 
 /** Port 0: the system chooses a free one. */
-function testConfig(given: Record<string, unknown> = {}): Config {
+function testConfig({ config: given = {}, listen = ['127.0.0.1'] }: TestHubOptions): Config {
   const operators = [
     { name: 'ada', role: 'owner' },
     { name: 'bob', role: 'operator' },
@@ -73,7 +75,7 @@ function testConfig(given: Record<string, unknown> = {}): Config {
   ];
   const file = ConfigFile.parse({ operators, machine: { id: 'hubhost' }, ...given });
   const config = configOf(file, {}, { home: '/nowhere', hostname: 'hubhost' });
-  return { ...config, hub: { ...config.hub, listen: ['127.0.0.1'], port: 0 } };
+  return { ...config, hub: { ...config.hub, listen, port: 0 } };
 }
 
 async function facade(

@@ -22,7 +22,14 @@ import { migrate, type Migration } from './migrations.ts';
 const GROUP_MAX = 256;
 /** Jobs that may wait; more are refused, because the disk does not keep up. */
 const QUEUE_MAX = 20_000;
+/** How long another program may hold the store before that is a fault. */
 const BUSY_TIMEOUT_MS = 5_000;
+/**
+ * SQLite waits for a lock by stopping the whole process, so it may do that only briefly; the rest of the time is waited for between tries,
+ * while everything else goes on.
+ */
+const BUSY_BLOCK_MS = 20;
+const BUSY_PAUSE_MS = 100;
 
 export interface Transaction<Schema> {
   readonly db: Kysely<Schema>;
@@ -80,6 +87,7 @@ export class Database<Schema> {
     this.#writer.pragma('foreign_keys = ON');
     this.#writer.pragma('journal_size_limit = 67108864');
     migrate(this.#writer, options.migrations, options.file, options.log);
+    this.#writer.pragma(`busy_timeout = ${BUSY_BLOCK_MS}`);
     this.#reader = new SqliteDatabase(options.file, { timeout: BUSY_TIMEOUT_MS, readonly: true });
     this.#writeDb = kyselyOn<Schema>(this.#writer);
     this.#readDb = kyselyOn<Schema>(this.#reader);
@@ -151,7 +159,7 @@ export class Database<Schema> {
     const finished: Job<Schema>[] = [];
     const tasks: (() => void)[] = [];
     try {
-      this.#writer.exec('BEGIN IMMEDIATE');
+      await this.#begin();
     } catch (error) {
       this.#failAll(this.#queue.splice(0), error);
       return;
@@ -174,6 +182,21 @@ export class Database<Schema> {
     this.#recovered();
     for (const job of finished) job.committed();
     for (const task of tasks) this.#safely(task);
+  }
+
+  /** Takes the write lock. A store that is known to be held is tried once: who writes then is told at once. */
+  async #begin(): Promise<void> {
+    const until = performance.now() + (this.#faulty ? 0 : BUSY_TIMEOUT_MS);
+    for (;;) {
+      try {
+        this.#writer.exec('BEGIN IMMEDIATE');
+        return;
+      } catch (error) {
+        const busy = errorCode(error)?.startsWith('SQLITE_BUSY') === true;
+        if (!busy || performance.now() >= until) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS));
+    }
   }
 
   /** False: the job threw and was told so; the group goes on. Throws when SQLite ended the whole transaction. */

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiscoverResponse, HealthResponse } from '../../../src/protocol/machine-api.ts';
 import { HubStatus, Me, PolicyView, Snapshot } from '../../../src/protocol/operator-api.ts';
@@ -44,6 +45,44 @@ describe('a hub', () => {
     const me = await fetch(`${hub.url}/api/operator/me`, { headers: { cookie } });
     expect(me.status).toBe(200);
   });
+
+  it('listens on the tailnet too, as soon as there is one, and on nothing else', async () => {
+    const other = await startTestHub({ listen: ['auto'], tailscaleIp: '127.0.0.2' });
+    await other.hub.settled;
+    expect(other.hub.urls.map((url) => new URL(url).hostname)).toEqual(['127.0.0.1', '127.0.0.2']);
+    const answer = await fetch(`${other.hub.urls[1] ?? ''}/api/health`);
+    expect(answer.status).toBe(200);
+    await other.stop();
+  });
+
+  it('a port that is taken is said in words', async () => {
+    const { port } = new URL(hub.url);
+    await expect(startTestHub({ listen: [`127.0.0.1:${port}`] })).rejects.toThrow(`127.0.0.1:${port} is in use`);
+  });
+
+  it('a store that another program holds is a state that is shown, and over by itself', async () => {
+    const health = () => hub.client().call({ method: 'GET', path: '/api/health' }, HealthResponse);
+    const status = () => hub.operator.call({ method: 'GET', path: '/api/operator/status' }, HubStatus);
+    const thief = new SqliteDatabase(hub.paths.hubDatabase);
+    thief.exec('BEGIN IMMEDIATE');
+    const raise = () => hub.hub.services.notices.raise({ key: 'test', level: 'info', text: 'a test' });
+    let ended = false;
+    const waiting = raise().finally(() => (ended = true));
+    waiting.catch(() => undefined);
+    // Who only reads does not wait with it.
+    expect(await health()).toMatchObject({ status: 'ok' });
+    expect(ended).toBe(false);
+    await expect(waiting).rejects.toThrow('another program holds the store locked');
+    expect(await health()).toMatchObject({ status: 'degraded' });
+    const { store, notices } = await status();
+    expect(store).toMatchObject({ state: 'degraded' });
+    expect(notices).toMatchObject([{ key: 'store.fault', level: 'error' }]);
+    thief.exec('ROLLBACK');
+    thief.close();
+    await raise();
+    expect(await health()).toMatchObject({ status: 'ok' });
+    await hub.hub.services.notices.clear('test');
+  }, 30_000);
 
   it('reads policies.yml again when it is replaced, keeps the old rules on a fault, and shows the fault', async () => {
     const { events } = hub.hub.services;
