@@ -28,6 +28,8 @@ export class FakeDaemon {
   /** Message ids that it will never take. */
   readonly refuses = new Map<string, string>();
   batches = 0;
+  /** Requests to deliver, refused ones included. */
+  attempts = 0;
   revoked = false;
   /** Answers that get lost after the batch was stored. */
   losesAnswers = 0;
@@ -117,6 +119,8 @@ export class FakeDaemon {
   }
 
   #deliver(request: DeliverRequest): DeliverResponse {
+    this.attempts += 1;
+    this.#tell();
     this.#checkThere();
     const poisoned = request.items.find(({ body }) => body.item === 'message' && this.poison.has(body.id));
     if (poisoned !== undefined)

@@ -196,6 +196,7 @@ export class Dispatcher {
     await this.#parts.store.write(async (transaction) => {
       const unit = new MessageUnit(this.#parts, this.#aftermath, transaction);
       await deleteThrough(unit.db, machineId, last);
+      await unit.prefetch(loads.flatMap(({ body }) => (body?.item === 'message' ? [body.id] : [])));
       for (const { row, body } of loads) {
         if (body?.item !== 'message') continue;
         const message = await unit.message(row.message_id);

@@ -20,6 +20,7 @@ import { canMove } from '../../protocol/message-life.ts';
 import type { Message, Surface, Thread, Trace } from '../../protocol/model.ts';
 import type { OperatorSubmit } from '../../protocol/operator-api.ts';
 import type { Actor, Messaging, PageQuery } from '../services.ts';
+import { findMessage } from '../store/aliases.ts';
 import { insertFeedback } from '../store/feedback.ts';
 import type { HubDb, HubTransaction } from '../store/hub-store.ts';
 import {
@@ -119,6 +120,7 @@ export class HubMessaging implements Messaging {
 
   async applyReceipts(machineId: string, receipts: readonly Receipt[]): Promise<ReceiptResult[]> {
     return this.#write(async (unit) => {
+      await unit.prefetch([...new Set(receipts.map((receipt) => receipt.messageId))]);
       const results: ReceiptResult[] = [];
       for (const receipt of receipts) results.push(await this.#receipts.apply(unit, machineId, receipt));
       return results;
@@ -157,7 +159,7 @@ export class HubMessaging implements Messaging {
 
   async trace(id: string, viewer?: { readonly machineId: string }): Promise<Trace> {
     return this.#parts.store.read(async (db) => {
-      const row = await messageById(db, id);
+      const row = await findMessage(db, id);
       if (row === undefined || !maySee(row, viewer)) throw unknownMessage(id);
       const machine = row.recipient_machine;
       const recipientAway = machine !== null && this.#parts.directory.isAway(machine);
@@ -178,7 +180,8 @@ export class HubMessaging implements Messaging {
   ): Promise<MessageStatus> {
     if ('operator' in by) mustBeOperator(by, 'cancel messages');
     return this.#write(async (unit) => {
-      const row = await unit.message(id);
+      const found = await findMessage(unit.db, id);
+      const row = found === undefined ? undefined : unit.own(found);
       const mine = row !== undefined && ('operator' in by || row.sender_machine === by.machineId);
       if (!mine) throw unknownMessage(id);
       const who = 'operator' in by ? by.operator.name : row.sender;
@@ -253,7 +256,7 @@ export class HubMessaging implements Messaging {
 
   async #status(id: string): Promise<MessageStatus> {
     return this.#parts.store.read(async (db) => {
-      const row = await messageById(db, id);
+      const row = await findMessage(db, id);
       if (row === undefined) throw unknownMessage(id);
       return statusOf(row, await answerOf(db, row));
     });

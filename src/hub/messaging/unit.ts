@@ -8,8 +8,16 @@
 import { canMove, type MessageState } from '../../protocol/message-life.ts';
 import type { Thread } from '../../protocol/model.ts';
 import type { HubDb, HubTransaction } from '../store/hub-store.ts';
-import { insertMessage, insertStep, messageById, toMessage, toStep, updateMessage } from '../store/messages.ts';
-import { insertOutbox } from '../store/outbox.ts';
+import {
+  insertFirstSteps,
+  insertMessage,
+  insertStep,
+  messageById,
+  toMessage,
+  toStep,
+  updateMessage,
+} from '../store/messages.ts';
+import { insertOutbox, messagesByIds } from '../store/outbox.ts';
 import type { MessageRow, MessageStepRow, OutboxRow, ThreadRow } from '../store/schema.ts';
 import { saveThread, threadById, toThread } from '../store/threads.ts';
 import type { Aftermath, MessagingParts } from './context.ts';
@@ -37,6 +45,8 @@ export type NewMessage = Omit<
   MessageRow,
   'seq' | 'version' | 'replies' | 'answer_id' | 'got_by' | 'proof' | 'approved_by'
 >;
+
+type FirstStep = Omit<MessageStepRow, 'message_seq' | 'n'>;
 
 export class MessageUnit {
   readonly transaction: HubTransaction;
@@ -67,6 +77,11 @@ export class MessageUnit {
     return row;
   }
 
+  /** Reads several messages at once. */
+  async prefetch(ids: readonly string[]): Promise<void> {
+    for (const row of (await messagesByIds(this.db, ids)).values()) this.own(row);
+  }
+
   /** The row as this transaction has it; rows found by other queries go through here before they are used. */
   own(row: MessageRow): MessageRow {
     const known = this.#messages.get(row.id);
@@ -84,11 +99,11 @@ export class MessageUnit {
   }
 
   /** Stores a new message, in a new thread if there is none of its id, with its first steps. */
-  async add(message: NewMessage, steps: readonly Omit<MessageStepRow, 'message_seq' | 'n'>[]): Promise<MessageRow> {
+  async add(message: NewMessage, steps: readonly [FirstStep, FirstStep]): Promise<MessageRow> {
     const thread = await this.#threadFor(message);
     const fresh = {
       ...message,
-      version: steps.length,
+      version: 2,
       replies: 0,
       answer_id: null,
       got_by: null,
@@ -97,11 +112,12 @@ export class MessageUnit {
     };
     const row: MessageRow = { ...fresh, seq: await insertMessage(this.db, fresh) };
     this.#messages.set(row.id, row);
-    let n = 0;
-    for (const step of steps) {
-      n += 1;
-      await insertStep(this.db, { ...step, message_seq: row.seq, n });
-    }
+    const [submitted, now] = steps;
+    await insertFirstSteps(
+      this.db,
+      { ...submitted, message_seq: row.seq, n: 1 },
+      { ...now, message_seq: row.seq, n: 2 },
+    );
     const grown: ThreadRow = {
       ...thread,
       participants: joinParticipants(thread.participants, [row.sender, row.recipient]),
@@ -113,8 +129,7 @@ export class MessageUnit {
       held: thread.held + (row.state === 'held' ? 1 : 0),
     };
     this.#keep(grown);
-    const last = steps.at(-1);
-    if (last !== undefined) await this.#tell(row, last, toThread(grown));
+    await this.#tell(row, now, toThread(grown));
     this.transaction.afterCommit(() => this.#aftermath.deadline(row.expires_at));
     return row;
   }
@@ -239,7 +254,7 @@ export class MessageUnit {
 }
 
 /** The first step of every message: when its sender handed it in, and where. */
-export function submittedStep(at: number, place: string, by: string): Omit<MessageStepRow, 'message_seq' | 'n'> {
+export function submittedStep(at: number, place: string, by: string): FirstStep {
   return { state: 'submitted', at, place, proof: null, rule: null, by, reason: null };
 }
 

@@ -372,14 +372,14 @@ export class HubRegistry implements Registry, MachineDirectory {
 
   #afterWord(machineId: string): void {
     this.#hooks?.kick(machineId);
-    if (this.#machines.get(machineId)?.next_secret != null) void this.#handOver(machineId);
+    if (typeof this.#machines.get(machineId)?.next_secret === 'string') void this.#handOver(machineId);
   }
 
   /** Brings the next secret to the daemon; from then on it is the only one. Tried again when the machine is heard from. */
   async #handOver(id: string): Promise<void> {
     const row = this.#machines.get(id);
-    if (row?.next_secret == null || row.revoked_at !== null || this.#rotating.has(id)) return;
-    const next = row.next_secret;
+    const next = row?.next_secret ?? undefined;
+    if (row === undefined || next === undefined || row.revoked_at !== null || this.#rotating.has(id)) return;
     this.#rotating.add(id);
     try {
       const daemon = { machineId: id, url: row.daemon_url, secret: row.secret };

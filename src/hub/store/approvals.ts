@@ -1,13 +1,10 @@
 /** Rows of approvals. The state machine is in approvals/approvals.ts; here a row leaves `pending` only by compare-and-set. */
-import { sql } from 'kysely';
 import { z } from 'zod';
 import { isoTime } from '../../platform/clock.ts';
 import { ApprovalSubject, Decision, GrantScope, type Approval, type ApprovalState } from '../../protocol/model.ts';
 import type { HubDb } from './hub-store.ts';
 import type { ApprovalRow } from './schema.ts';
 
-// Written as in the partial index of schema.ts.
-const isPending = sql<boolean>`state = 'pending'`;
 const Scopes = z.array(GrantScope);
 
 export async function insertApproval(db: HubDb, row: Omit<ApprovalRow, 'seq'>): Promise<void> {
@@ -58,7 +55,7 @@ export function overdueApprovals(db: HubDb, now: number, limit: number): Promise
   return db
     .selectFrom('approvals')
     .selectAll()
-    .where(isPending)
+    .where('state', '=', 'pending')
     .where('expires_at', '<=', now)
     .orderBy('expires_at')
     .limit(limit)
@@ -69,7 +66,7 @@ export async function nextApprovalExpiry(db: HubDb): Promise<number | undefined>
   const row = await db
     .selectFrom('approvals')
     .select('expires_at')
-    .where(isPending)
+    .where('state', '=', 'pending')
     .orderBy('expires_at')
     .limit(1)
     .executeTakeFirst();

@@ -43,7 +43,7 @@ export class Housekeeping {
 
   start(): void {
     this.#stopped = false;
-    this.#cancel = this.#clock.after(EVERY_MS, () => void this.#slice());
+    this.#again(EVERY_MS);
   }
 
   async stop(): Promise<void> {
@@ -69,6 +69,10 @@ export class Housekeeping {
     });
   }
 
+  #again(afterMs: number): void {
+    if (!this.#stopped) this.#cancel = this.#clock.after(afterMs, () => void this.#slice());
+  }
+
   async #slice(): Promise<void> {
     if (this.#stopped) return;
     let more = false;
@@ -82,6 +86,6 @@ export class Housekeeping {
     } catch (error) {
       this.#log.error({ err: error }, 'old entries could not be forgotten; trying again later');
     }
-    if (!this.#stopped) this.#cancel = this.#clock.after(more ? PAUSE_MS : EVERY_MS, () => void this.#slice());
+    this.#again(more ? PAUSE_MS : EVERY_MS);
   }
 }

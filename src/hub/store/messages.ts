@@ -118,6 +118,35 @@ const step = statement((db, row: MessageStepRow) =>
   }),
 );
 
+interface FirstSteps {
+  readonly seq: number;
+  readonly submitted_at: number;
+  readonly submitted_place: string;
+  readonly submitted_by: string | null;
+  readonly state: MessageState;
+  readonly at: number;
+  readonly place: string;
+  readonly rule: string | null;
+  readonly reason: string | null;
+}
+const firstSteps = statement((db, row: FirstSteps) => {
+  const submitted = { message_seq: row.seq, n: 1, state: 'submitted', at: row.submitted_at } as const;
+  return db.insertInto('message_steps').values([
+    { ...submitted, place: row.submitted_place, proof: null, rule: null, by: row.submitted_by, reason: null },
+    {
+      message_seq: row.seq,
+      n: 2,
+      state: row.state,
+      at: row.at,
+      place: row.place,
+      proof: null,
+      rule: row.rule,
+      by: null,
+      reason: row.reason,
+    },
+  ]);
+});
+
 export async function messageById(db: HubDb, id: string): Promise<MessageRow | undefined> {
   return (await byId(db, { id })).rows[0];
 }
@@ -135,6 +164,21 @@ export async function insertMessage(db: HubDb, row: Required<Omit<NewMessageRow,
 /** Writes a changed row if it still has the version `before`. False: it moved meanwhile. */
 export async function updateMessage(db: HubDb, row: MessageRow, before: number): Promise<boolean> {
   return (await update(db, { ...row, before })).changed === 1;
+}
+
+/** The first two steps of a message: handed in, and what became of it at once. */
+export async function insertFirstSteps(db: HubDb, first: MessageStepRow, second: MessageStepRow): Promise<void> {
+  await firstSteps(db, {
+    seq: first.message_seq,
+    submitted_at: first.at,
+    submitted_place: first.place,
+    submitted_by: first.by,
+    state: second.state,
+    at: second.at,
+    place: second.place,
+    rule: second.rule,
+    reason: second.reason,
+  });
 }
 
 export async function insertStep(db: HubDb, row: MessageStepRow): Promise<void> {

@@ -2,6 +2,7 @@
  * The hub's outbox: what each daemon has still to be told, in order. A row names a message; what goes over the wire is made from the
  * message at the time of sending. A row is deleted only after the daemon acknowledged it.
  */
+import { sql } from 'kysely';
 import type { HubDb } from './hub-store.ts';
 import type { MessageRow, OutboxRow } from './schema.ts';
 import { statement } from './statement.ts';
@@ -16,6 +17,16 @@ const oldest = statement((db, values: { machine: string; limit: number }) =>
 );
 const through = statement((db, values: { machine: string; seq: number }) =>
   db.deleteFrom('outbox').where('machine_id', '=', values.machine).where('seq', '<=', values.seq),
+);
+
+// One text for any number of ids, so that it stays compiled.
+const byIds = statement((db, values: { ids: string }) =>
+  db
+    .selectFrom('messages')
+    .selectAll()
+    .where('id', 'in', (from) =>
+      from.selectFrom(sql<{ value: string }>`json_each(${values.ids})`.as('given')).select('given.value'),
+    ),
 );
 
 export async function insertOutbox(db: HubDb, row: Omit<OutboxRow, 'seq'>): Promise<number> {
@@ -64,6 +75,6 @@ export function outboxHeads(db: HubDb): Promise<{ machine_id: string; last: numb
 /** The messages of these ids, by id. */
 export async function messagesByIds(db: HubDb, ids: readonly string[]): Promise<Map<string, MessageRow>> {
   if (ids.length === 0) return new Map();
-  const rows = await db.selectFrom('messages').selectAll().where('id', 'in', ids).execute();
+  const { rows } = await byIds(db, { ids: JSON.stringify(ids) });
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -24,13 +24,13 @@ export interface Ran<Row> {
 
 export type Statement<Values, Row> = (db: HubDb, values: Values) => Promise<Ran<Row>>;
 
+type Builder<Values, Row> = (db: HubDb, values: Values) => Compilable<Row>;
+
 /** A statement that is compiled at its first run. */
-export function statement<Values extends object, Row>(
-  build: (db: HubDb, values: Values) => Compilable<Row>,
-): Statement<Values, Row> {
+export function statement<Values extends object, Row>(build: Builder<Values, Row>): Statement<Values, Row> {
   let compiled: CompiledQuery<Row> | undefined;
   return async (db, values) => {
-    compiled ??= build(db, markers<Values>()).compile();
+    compiled ??= build(db, markersFor(build)).compile();
     const given: ReadonlyMap<string, unknown> = new Map(Object.entries(values));
     const parameters = compiled.parameters.map((value) => (value instanceof Marker ? given.get(value.name) : value));
     const result = await db.executeQuery<Row>({ ...compiled, parameters });
@@ -43,7 +43,7 @@ export function statement<Values extends object, Row>(
 }
 
 // The builder takes a value as it comes and puts it into the parameters, where `statement` finds the marker again.
-function markers<Values extends object>(): Values;
-function markers(): object {
+function markersFor<Values extends object>(_builder: Builder<Values, unknown>): Values;
+function markersFor(): object {
   return new Proxy({}, { get: (_target, name) => new Marker(String(name)) });
 }
