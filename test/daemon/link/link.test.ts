@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Daemon } from '../../../src/daemon/daemon.ts';
@@ -328,5 +328,13 @@ describe('one home', () => {
     await expect(startTestDaemon(home)).rejects.toMatchObject({ code: 'conflict' });
     expect(await one.status()).toMatchObject({ hub: { state: 'online' } });
     await expect(home.client().whoami()).resolves.toMatchObject({ machine: 'laptop' });
+  });
+
+  it('whose store is damaged starts nothing, says so, and leaves nothing behind', async () => {
+    mkdirSync(home.paths.state, { recursive: true });
+    writeFileSync(home.paths.daemonDatabase, 'this is no database, whatever its name says '.repeat(200));
+    await expect(startTestDaemon(home)).rejects.toMatchObject({ code: 'storage_failed' });
+    rmSync(home.paths.daemonDatabase);
+    await expect(startOnline()).resolves.toBeDefined();
   });
 });
