@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AgentsResponse } from '../../src/protocol/machine-api.ts';
 import { Trace } from '../../src/protocol/model.ts';
 import type { InboxItem } from '../../src/protocol/local-api.ts';
 import { Mesh, type Node } from '../support/mesh.ts';
@@ -76,6 +77,15 @@ async function project(machine: string, name: string): Promise<string> {
   const path = join(mesh.root, 'projects', machine, name);
   await mkdir(path, { recursive: true });
   return path;
+}
+
+/** Until the hub has heard from the daemon that this agent exists. */
+async function listed(address: string): Promise<void> {
+  for (;;) {
+    const { agents } = await mesh.operator.call('GET', '/agents?filter=all', AgentsResponse);
+    if (agents.some((agent) => agent.address === address)) return;
+    await pause(20);
+  }
 }
 
 /** Sends numbered messages in one thread, each again under the same key until it is accepted, as an agent's MCP server would. */
