@@ -20,6 +20,7 @@
  *   POST   /api/operator/messages                OperatorSubmit    → MessageStatus
  *   GET    /api/operator/messages/:id            ?wait=            → MessageStatus
  *   GET    /api/operator/messages/:id/trace      —                 → Trace
+ *   POST   /api/operator/messages/:id/shown      —                 → Ok            (operator) a surface showed a person what was sent to them
  *   POST   /api/operator/messages/:id/cancel     CancelRequest     → MessageStatus
  *   GET    /api/operator/machines                —                 → MachinesPage
  *   PATCH  /api/operator/machines/:id            MachinePatch      → Machine      (owner)

@@ -108,6 +108,27 @@ describe('a thread', () => {
     await page.getByRole('dialog').waitFor();
   }, 30_000);
 
+  it('tells the hub once what the operator saw', async () => {
+    const [question] = talk('Is the gateway up?');
+    const id = question?.threadId ?? '';
+    const make = (to: string, body: string) =>
+      makeMessage(id, 'studio/infra', to, body, { state: 'queued', createdAt: past(0) });
+    const mine = make('human', 'Shall I restart it?');
+    const other = make('laptop/shop/web', 'Not for you.');
+    hub.tell(mine);
+    hub.tell(other);
+    await open(`#/threads/${id}`);
+    await page
+      .locator(`[data-message="${mine.id}"]`)
+      .getByText(/^Delivered/)
+      .waitFor();
+    hub.tell(make('laptop/shop/web', 'One more.'));
+    await page.locator('.message').filter({ hasText: 'One more.' }).waitFor();
+    expect(hub.calls.filter((call) => call.endsWith('/shown'))).toEqual([
+      `POST /api/operator/messages/${mine.id}/shown`,
+    ]);
+  }, 30_000);
+
   it('draws light Markdown by elements and nothing else', async () => {
     const [message] = talk('Use `npm ci`, **never** <i>npm i</i>.\n```sh\nnpm ci\n```\n[x](javascript:alert(1))');
     await open(`#/threads/${message?.threadId ?? ''}`);

@@ -198,6 +198,31 @@ describe('messages', () => {
   });
 });
 
+describe('the inbox', () => {
+  const waiting = () => ({ messages: [message({ state: 'queued' })], more: false });
+  const SHOWN = `POST ${O}/messages/${MESSAGE_ID}/shown`;
+
+  it('tells the hub what a person was shown, and only what still waits', async () => {
+    const { home, hub } = await withHub({ [`GET ${O}/inbox`]: waiting, [SHOWN]: () => ({ ok: true }) });
+    expect((await home.run(['inbox'])).code).toBe(0);
+    expect(hub.asked.map((one) => `${one.method} ${one.path}`)).toContain(SHOWN);
+    const seen = await withHub({ [`GET ${O}/inbox`]: () => ({ messages: [message()], more: false }) });
+    expect((await seen.home.run(['inbox'])).code).toBe(0);
+  });
+
+  it('claims nothing for a program that reads it, or where a viewer looks', async () => {
+    const { home, hub } = await withHub({
+      [`GET ${O}/inbox`]: waiting,
+      [SHOWN]: () => {
+        throw new IntercomError('forbidden', 'A viewer only looks.');
+      },
+    });
+    expect((await home.run(['inbox', '--json'])).code).toBe(0);
+    expect(hub.asked.map((one) => one.path)).not.toContain(`${O}/messages/${MESSAGE_ID}/shown`);
+    expect((await home.run(['inbox'])).code).toBe(0);
+  });
+});
+
 describe('--json', () => {
   const answers = {
     [`GET ${O}/approvals`]: () => ({ approvals: [approval()] }),

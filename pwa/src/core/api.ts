@@ -35,6 +35,8 @@ export interface Api {
   thread(id: string, before: string | undefined): Promise<ThreadPage>;
   submit(message: NewMessage): Promise<MessageStatus>;
   trace(messageId: string): Promise<Trace>;
+  /** This page showed a message to the operators. */
+  shown(messageId: string): Promise<void>;
   cancel(messageId: string): Promise<MessageStatus>;
   renameMachine(id: string, displayName: string): Promise<Machine>;
   revokeMachine(id: string): Promise<Machine>;
@@ -62,6 +64,7 @@ export function createApi(fetcher: Fetch): Api {
     thread: (id, before) => call('GET', `/threads/${at(id)}${paging(before)}`, ThreadPage),
     submit: (message) => call('POST', '/messages', MessageStatus, message),
     trace: (id) => call('GET', `/messages/${at(id)}/trace`, Trace),
+    shown: (id) => order('POST', `/messages/${at(id)}/shown`),
     cancel: (id) => call('POST', `/messages/${at(id)}/cancel`, MessageStatus, {}),
     renameMachine: (id, displayName) => call('PATCH', `/machines/${at(id)}`, Machine, { displayName }),
     revokeMachine: (id) => call('POST', `/machines/${at(id)}/revoke`, Machine, {}),

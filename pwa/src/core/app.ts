@@ -8,12 +8,13 @@ import type { IntercomError } from '../../../src/protocol/errors.ts';
 import { toIntercomError } from '../../../src/protocol/errors.ts';
 import type { HubEvent } from '../../../src/protocol/events.ts';
 import { newId } from '../../../src/protocol/ids.ts';
-import type { Approval, Machine, Operator, Trace } from '../../../src/protocol/model.ts';
+import type { Approval, Machine, Message, Operator, Trace } from '../../../src/protocol/model.ts';
 import type { MessageStatus } from '../../../src/protocol/machine-api.ts';
 import type { Api, Decision, NewMessage } from './api.ts';
 import {
   applyEvent,
   fromSnapshot,
+  isHuman,
   mergeApproval,
   mergeMachine,
   mergeThreadPage,
@@ -40,6 +41,7 @@ export interface Toast {
   readonly text: string;
 }
 const TOASTS_MAX = 4;
+const TOLD_MAX = 1_000;
 
 export class App {
   readonly mesh = createStore<MeshState | undefined>(undefined);
@@ -50,6 +52,8 @@ export class App {
   readonly outdated = createStore(false);
   /** Why the last attempt to read the whole state failed; undefined once it went well. */
   readonly problem = createStore<IntercomError | undefined>(undefined);
+  /** Messages that the hub was told of as shown, or is being told of. */
+  private readonly told = new Set<string>();
   private readonly api: Api;
   private readonly stream: EventStream;
 
@@ -127,6 +131,20 @@ export class App {
 
   async trace(messageId: string): Promise<Trace> {
     return this.guarded(() => this.api.trace(messageId));
+  }
+
+  /** A person sees these messages: tells the hub once of each that was sent to the operators and is not delivered yet. */
+  sawMessages(messages: readonly Message[]): void {
+    const me = this.mesh.get()?.me;
+    if (me === undefined || !mayAct(me)) return;
+    for (const message of messages) {
+      const news = message.state === 'queued' && isHuman(message.to) && message.from !== `human:${me.name}`;
+      if (!news || this.told.has(message.id)) continue;
+      if (this.told.size >= TOLD_MAX) this.told.clear();
+      this.told.add(message.id);
+      // What fails is told again when the conversation is drawn anew.
+      this.guarded(() => this.api.shown(message.id)).catch(() => this.told.delete(message.id));
+    }
   }
 
   async cancelMessage(messageId: string): Promise<MessageStatus> {

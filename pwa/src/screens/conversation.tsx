@@ -1,5 +1,5 @@
 /** One thread as a conversation, its messages with their states, and a box to write into it. */
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Message } from '../../../src/protocol/model.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { isHuman, machineName, sortedMessages, type MeshState } from '../core/state.ts';
@@ -21,6 +21,7 @@ export function Conversation(props: { readonly app: App; readonly state: MeshSta
   // Anew after every snapshot: what happened while we were away is only there.
   const fetched = useFetch(`${threadId} ${state.base}`, () => app.openThread(threadId));
   const error = fetched.error ?? older.error;
+  useSeen(app, messages);
   const end = useStickToEnd(messages.at(-1)?.id);
   const oldest = messages[0];
   const tracedMessage = traced === undefined ? undefined : opened?.messages.get(traced);
@@ -81,6 +82,18 @@ function sideOf(message: Message, messages: readonly Message[]): 'left' | 'right
 
 function agentPart(address: string): string {
   return address.split('#', 1)[0] ?? address;
+}
+
+/** Says that a person sees these messages, once the page is in front of one. */
+function useSeen(app: App, messages: readonly Message[]): void {
+  useEffect(() => {
+    const look = () => {
+      if (document.visibilityState === 'visible') app.sawMessages(messages);
+    };
+    look();
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  });
 }
 
 /** Keeps the newest message in view when it comes, unless the person reads further up. */

@@ -171,6 +171,10 @@ export class OperatorClient {
   trace(id: string): Promise<Trace> {
     return this.#get(`/messages/${encodeURIComponent(id)}/trace`, Trace);
   }
+  /** A person was shown this message to the operators. */
+  async shown(id: string): Promise<void> {
+    await this.#post(`/messages/${encodeURIComponent(id)}/shown`, undefined, Ok);
+  }
   cancel(id: string, reason: string | undefined): Promise<MessageStatus> {
     return this.#post(
       `/messages/${encodeURIComponent(id)}/cancel`,

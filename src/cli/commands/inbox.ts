@@ -1,8 +1,12 @@
 /** intercom inbox: what was written to the operators; for an agent, what waits for its session. */
 import type { Command } from 'commander';
+import type { z } from 'zod';
+import { IntercomError } from '../../protocol/errors.ts';
 import type { InboxItem } from '../../protocol/local-api.ts';
 import type { Message } from '../../protocol/model.ts';
+import type { MessagesPage } from '../../protocol/operator-api.ts';
 import { asAgent, asOperator } from '../clients/connect.ts';
+import type { OperatorClient } from '../clients/operator-client.ts';
 import type { Context } from '../io.ts';
 import { wholeNumber } from '../options.ts';
 import { printJson } from '../print/json.ts';
@@ -41,11 +45,20 @@ async function inbox(context: Context, options: InboxOptions): Promise<void> {
     if (taken.offer !== undefined) await agent.daemon.acknowledge(taken.offer);
     return;
   }
-  const page = await asOperator(context, (hub) => hub.inbox(options.limit, options.before));
-  if (options.json === true) {
-    printJson(io, page);
-    return;
-  }
+  await asOperator(context, async (hub) => {
+    const page = await hub.inbox(options.limit, options.before);
+    if (options.json === true) {
+      // For programs: nobody has read it yet.
+      printJson(io, page);
+      return;
+    }
+    printPage(context, page);
+    await sayShown(hub, page.messages);
+  });
+}
+
+function printPage(context: Context, page: z.infer<typeof MessagesPage>): void {
+  const { io } = context;
   const messages = [...page.messages].sort((a, b) => (a.id < b.id ? -1 : 1));
   const [oldest] = messages;
   if (oldest === undefined) {
@@ -54,6 +67,16 @@ async function inbox(context: Context, options: InboxOptions): Promise<void> {
   }
   if (page.more) io.out(styleFor(io.colour).dim(`Older ones: intercom inbox --before ${oldest.id}\n\n`));
   io.out(messages.map((message) => entry(context, message)).join('\n'));
+}
+
+/** What a person was shown is delivered. Only an operator may say so; a viewer merely looks. */
+async function sayShown(hub: OperatorClient, messages: readonly Message[]): Promise<void> {
+  const waiting = messages.filter((message) => message.state === 'queued');
+  try {
+    await Promise.all(waiting.map((message) => hub.shown(message.id)));
+  } catch (error) {
+    if (!(error instanceof IntercomError && error.code === 'forbidden')) throw error;
+  }
 }
 
 function entry({ io }: Context, item: InboxItem | Message): string {

@@ -235,6 +235,19 @@ function messageRoutes({ services }: OperatorApiParts, needs: Needs): void {
   write(
     {
       method: 'POST',
+      path: '/messages/:id/shown',
+      summary: 'A person was shown this message to the operators: it is delivered',
+      params: MessagePath,
+      answer: Ok,
+    },
+    async ({ params }, actor) => {
+      await messaging.shownToOperator(params.id, actor.via, `shown to ${actor.operator.name}`);
+      return OK;
+    },
+  );
+  write(
+    {
+      method: 'POST',
       path: '/messages/:id/cancel',
       summary: 'Take a message back',
       params: MessagePath,

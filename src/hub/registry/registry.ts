@@ -5,7 +5,6 @@
  * no heartbeat brings it back; a change names what it changes, everything else stays; what a machine that is away last said is kept and shown as of then.
  * Secrets are answered from memory, because every request asks.
  */
-import { randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { isoTime, type Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
@@ -14,6 +13,7 @@ import { AWAY_AFTER_SECONDS, HEARTBEAT_SECONDS, PROTOCOL_VERSION } from '../../p
 import type { HelloRequest, HelloResponse } from '../../protocol/machine-api.ts';
 import type { Agent, Machine, MachineStatus, Project, Session } from '../../protocol/model.ts';
 import type { EventAppender } from '../events.ts';
+import { newMachineSecret } from '../joins/joins.ts';
 import type { MachineDirectory } from '../messaging/context.ts';
 import type { DaemonDoor } from '../messaging/dispatch.ts';
 import type { Actor, Registry } from '../services.ts';
@@ -296,7 +296,7 @@ export class HubRegistry implements Registry, MachineDirectory {
     mustOwn(actor);
     await this.#parts.store.write(async (transaction) => {
       const row = await member(transaction.db, id);
-      const next_secret = row.next_secret ?? randomBytes(32).toString('base64url');
+      const next_secret = row.next_secret ?? newMachineSecret();
       await changeMachine(transaction.db, id, { next_secret });
       await this.#changed(transaction, id);
     });

@@ -220,6 +220,7 @@ export class FakeOperator {
     if (what === 'threads' && id !== '') return this.#thread(id);
     if (what === 'threads') return { threads: this.#newestThreads(before, 50), more: false };
     if (what === 'messages' && sub === 'trace') return this.#trace(id);
+    if (what === 'messages' && sub === 'shown') return this.#shown(id);
     if (what === 'messages' && method === 'POST') return this.#submit(parseWith(OperatorSubmit, body));
     if (what === 'machines') return this.#machine(method, id, sub, body);
     throw new IntercomError('not_found', 'No such route.');
@@ -277,6 +278,13 @@ export class FakeOperator {
     if (message === undefined) throw new IntercomError('unknown_message', 'There is no such message.');
     const waitsFor = message.reason ?? 'Nothing: it arrived, and that is proven.';
     return { message, steps: this.scene.steps.get(id) ?? [], waitsFor, recipientAway: message.to.startsWith('shed/') };
+  }
+
+  #shown(id: string) {
+    const message = this.scene.messages.find((other) => other.id === id);
+    if (message === undefined) throw new IntercomError('unknown_message', 'There is no such message.');
+    if (message.state === 'queued') this.tell({ ...message, state: 'delivered', place: 'web', stateSince: past(0) });
+    return { ok: true };
   }
 
   /** First results by idempotency key. */

@@ -183,7 +183,7 @@ describe('owners', () => {
     await hub.core.registry.rotate(OWNER, 'laptop');
     const [first, next] = hub.core.registry.secretsOf('laptop');
     expect(first).toBe(old);
-    expect(next).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    expect(next).toMatch(/^ict_[A-Za-z0-9_-]{43}$/);
     await hub.restart();
     expect(hub.core.registry.secretsOf('laptop')).toEqual([old, next]);
     laptop.back();
