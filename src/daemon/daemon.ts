@@ -253,7 +253,7 @@ async function startSessions(
     onMail: (listener) => delivery.onHookMail(listener),
   });
   const reserved = ports.map(({ name }) => name);
-  const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock });
+  const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
   stops.push(
     () => claude.stop(),
     () => delivery.stop(),
@@ -261,6 +261,7 @@ async function startSessions(
     () => doorbell.stop(),
   );
   await claude.start();
+  await plain.start();
   await delivery.start();
   return { book, delivery, plain, hooks: new HookRoutes({ ports, book, delivery, doorbell, log }) };
 }

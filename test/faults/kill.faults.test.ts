@@ -40,6 +40,7 @@ describe(`kill -9, ${ROUNDS} rounds (seed ${SEED})`, () => {
         ),
       );
       await receiver.announce();
+      await listed('beta/work');
       const running = [receiver.run(), ...senders.map((sender) => sender.run())];
 
       const victims = [mesh.hub, mesh.daemon('alpha'), mesh.daemon('beta')];

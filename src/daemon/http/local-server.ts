@@ -171,7 +171,7 @@ function inboxRoutes(api: Api<Identity>, { delivery, claims, plain }: LocalOptio
       answer: Ok,
     },
     async ({ params }) => {
-      plain.end(params.id);
+      await plain.end(params.id);
       return OK;
     },
   );

@@ -129,6 +129,8 @@ export class DeliveryEngine implements Delivery {
   // ── what others ask ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async take(session: string | undefined, project: string): Promise<InboxTaken> {
+    const again = await this.#takenBefore(session);
+    if (again !== undefined) return again;
     const fits = (waiting: Waiting) => {
       if (waiting.session !== undefined) return waiting.session === session;
       const { message } = waiting;
@@ -146,6 +148,15 @@ export class DeliveryEngine implements Delivery {
   async acknowledge(offer: string, proof: string): Promise<void> {
     const handOut = this.#desk.get(offer);
     for (const id of handOut?.messageIds ?? []) await this.#desk.entered(id, proof);
+  }
+
+  /** A restart cut off the answer or its acknowledgement: the same hand-out again, before anything newer, keeps the order. */
+  async #takenBefore(session: string | undefined): Promise<InboxTaken | undefined> {
+    const handOut = this.#desk.cutOff(session);
+    if (handOut === undefined) return undefined;
+    const entries = await Promise.all(handOut.messageIds.map((id) => this.#options.store.get(id)));
+    const messages = entries.flatMap((entry) => (entry === undefined ? [] : [inboxItem(entry.message, this.#inline)]));
+    return messages.length === 0 ? undefined : { offer: handOut.id, messages, more: 0 };
   }
 
   awaitAnswer(messageId: string, onAnswer: OnAnswer): Unsubscribe {
@@ -235,6 +246,7 @@ export class DeliveryEngine implements Delivery {
         rung: asRung(first.rung),
         session: first.session,
         messageIds: group.map(({ message }) => message.id),
+        resumed: true,
       });
       if (first.state === 'held_at_terminal') this.#desk.hold(id);
       void this.#desk.check(id);

@@ -24,6 +24,8 @@ export interface HandOut {
   readonly rung: Rung;
   readonly session: string | undefined;
   readonly messageIds: readonly string[];
+  /** Taken up from the store after a restart: whether its answer ever reached the caller is not known. */
+  readonly resumed?: boolean;
 }
 
 export interface ProofOutcomes {
@@ -100,6 +102,15 @@ export class ProofDesk {
     return [...this.#tracked.values()]
       .filter(({ handOut, held }) => handOut.session === session && handOut.rung === rung && !held)
       .map(({ handOut }) => handOut);
+  }
+
+  /** The oldest pulled hand-out of this caller whose answer a restart cut off, as far as it is open. */
+  cutOff(session: string | undefined): HandOut | undefined {
+    for (const { handOut, open } of this.#tracked.values()) {
+      if (handOut.resumed !== true || handOut.rung !== 'pull' || handOut.session !== session) continue;
+      return { ...handOut, messageIds: handOut.messageIds.filter((id) => open.has(id)) };
+    }
+    return undefined;
   }
 
   /** Hand-outs that the agent's person has to let in first. */
@@ -192,7 +203,9 @@ export class ProofDesk {
     const { handOut } = tracked;
     const session = handOut.session === undefined ? undefined : this.#options.book.get(handOut.session);
     const age = this.#options.clock.monotonic() - tracked.since;
-    const ended = handOut.session !== undefined && session === undefined;
+    // After a restart, a session without an adapter is known again only once it speaks.
+    const maySpeakAgain = handOut.resumed === true && handOut.rung === 'pull' && age < PULL_LEASE_MS;
+    const ended = handOut.session !== undefined && session === undefined && !maySpeakAgain;
     if (!search.readable) {
       if (tracked.printed !== undefined) {
         const proof = tracked.printed;
