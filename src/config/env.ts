@@ -1,5 +1,4 @@
 /** What the environment says in place of the file. An empty variable is not set; a bad value is refused by the variable's name. */
-import { isAbsolute } from 'node:path';
 import { IntercomError } from '../protocol/errors.ts';
 import type { Overrides } from './config.ts';
 import { ConfigFile } from './schema.ts';
@@ -23,7 +22,6 @@ export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: st
 ];
 
 export function readOverrides(env: NodeJS.ProcessEnv): Overrides {
-  checkHome(env);
   const botToken = given(env, 'TELEGRAM_BOT_TOKEN');
   const supergroup = given(env, 'TELEGRAM_SUPERGROUP_ID');
   const owners = given(env, 'TELEGRAM_OWNER_ID');
@@ -59,11 +57,6 @@ export function logLevel(env: NodeJS.ProcessEnv, fallback: LogLevel): LogLevel {
   const level = LOG_LEVELS.find((one) => one === text.toLowerCase());
   if (level === undefined) throw refused('INTERCOM_LOG', `allowed: ${LOG_LEVELS.join(', ')}`);
   return level;
-}
-
-function checkHome(env: NodeJS.ProcessEnv): void {
-  const home = given(env, 'INTERCOM_HOME');
-  if (home !== undefined && !isAbsolute(home)) throw refused('INTERCOM_HOME', 'it must be an absolute path');
 }
 
 function supergroupOf(text: string): number {

@@ -1,11 +1,30 @@
 /** Files that hold secrets or state: made 0600 and replaced as a whole, never half-written. */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import { IntercomError } from '../protocol/errors.ts';
 
 /** Makes a directory (and its parents) that only its owner can enter. */
 export async function privateDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
+  await chmod(path, 0o700);
+}
+
+/**
+ * Makes a directory for sockets that only its owner can enter, and refuses one that somebody else may have put there (in /tmp everybody
+ * can): it must be a directory itself, no link, and belong to this user.
+ */
+export async function ownDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const { uid } = userInfo();
+  const found = await lstat(path);
+  // uid -1: a system without owners.
+  if (!found.isDirectory() || (uid !== -1 && found.uid !== uid)) {
+    throw new IntercomError('forbidden', `${path} is a link or belongs to another user; nothing is put into it.`, {
+      next: 'Remove it, or set INTERCOM_HOME to a short path of your own, then start again.',
+    });
+  }
   await chmod(path, 0o700);
 }
 

@@ -1,10 +1,11 @@
 /**
  * Where things live. `INTERCOM_HOME` moves everything, so that several instances run on one machine; otherwise the XDG directories.
- * Never relative to the working directory.
+ * Never relative to the working directory, and the same for every program of this user: hooks, agents and services see other TMPDIRs.
  */
 import { createHash } from 'node:crypto';
-import { homedir, tmpdir, userInfo } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { IntercomError } from '../protocol/errors.ts';
 
 export interface Paths {
   /** config.yml and policies.yml. */
@@ -33,8 +34,9 @@ export interface Paths {
 /** The kernel's limit for a socket path is 104 bytes on macOS, 108 on Linux, with the closing zero. */
 const SOCKET_PATH_MAX = 100;
 
+/** Throws `invalid_config` when INTERCOM_HOME is not an absolute path. */
 export function resolvePaths(env: NodeJS.ProcessEnv, home: string = homedir()): Paths {
-  const own = absolute(env.INTERCOM_HOME);
+  const own = ownHome(env.INTERCOM_HOME);
   const config =
     own === undefined
       ? join(absolute(env.XDG_CONFIG_HOME) ?? join(home, '.config'), 'ai-intercom')
@@ -62,13 +64,28 @@ export function resolvePaths(env: NodeJS.ProcessEnv, home: string = homedir()): 
   };
 }
 
-function absolute(text: string | undefined): string | undefined {
+/** Where the short directories of this user are; whoever listens in one checks that this one is the user's too. */
+export function shortRuntimeRoot(): string {
+  return `/tmp/intercom-${userInfo().uid}`;
+}
+
+function ownHome(text: string | undefined): string | undefined {
   if (text === undefined || text === '') return undefined;
-  return isAbsolute(text) ? text : resolve(text);
+  if (isAbsolute(text)) return text;
+  throw new IntercomError(
+    'invalid_config',
+    'The environment variable INTERCOM_HOME has a faulty value: it must be an absolute path.',
+    { field: 'INTERCOM_HOME', next: 'Write it from / on (like /home/me/intercom), or unset INTERCOM_HOME.' },
+  );
+}
+
+/** A relative XDG directory counts as none, as its specification wants. */
+function absolute(text: string | undefined): string | undefined {
+  return text !== undefined && isAbsolute(text) ? text : undefined;
 }
 
 function runtimeDirectory(state: string): string {
   if (Buffer.byteLength(join(state, 'daemon.sock')) <= SOCKET_PATH_MAX) return state;
   const short = createHash('sha256').update(state).digest('hex').slice(0, 12);
-  return join(tmpdir(), `intercom-${userInfo().uid}`, short);
+  return join(shortRuntimeRoot(), short);
 }

@@ -8,7 +8,8 @@ import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { IntercomError } from '../../protocol/errors.ts';
-import { errorCode, privateDirectory } from '../files.ts';
+import { errorCode, ownDirectory } from '../files.ts';
+import { shortRuntimeRoot } from '../paths.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly socket: string };
 
@@ -62,7 +63,10 @@ function start(server: Server, address: ListenAddress): Promise<void> {
 
 /** A socket file that nobody answers on is left over from a crash; one that answers belongs to a running program. */
 async function prepareSocket(path: string): Promise<void> {
-  await privateDirectory(dirname(path));
+  const folder = dirname(path);
+  // Before the inner one: who owns the outer one can put another in its place.
+  if (dirname(folder) === shortRuntimeRoot()) await ownDirectory(shortRuntimeRoot());
+  await ownDirectory(folder);
   if (await answers(path)) {
     throw new IntercomError('conflict', `Another intercom already runs here (${path} is in use).`, {
       next: 'Stop it first, or set INTERCOM_HOME to run a second one beside it.',
