@@ -16,6 +16,8 @@ export interface Io {
   readonly ppid: number;
   /** A person looks at stdout. */
   readonly tty: boolean;
+  /** A person looks at stderr. */
+  readonly errTty: boolean;
   /** A person can be asked. */
   readonly interactive: boolean;
   readonly colour: boolean;

@@ -38,6 +38,7 @@ function processIo(signal: AbortSignal): Io {
     home: homedir(),
     ppid: process.ppid,
     tty,
+    errTty: stderr.isTTY,
     interactive: stdin.isTTY && stderr.isTTY,
     colour: (tty && !env.NO_COLOR && env.TERM !== 'dumb') || (env.FORCE_COLOR ?? '0') !== '0',
     columns: Math.max(40, tty ? stdout.columns : 80),

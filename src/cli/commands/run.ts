@@ -54,7 +54,7 @@ async function run(context: Context, mode: Mode): Promise<void> {
 async function start(context: Context, mode: Mode, config: Config): Promise<Parts> {
   const { io, paths } = context;
   // A person at a terminal reads the banner; a service's log tells more.
-  const log = createLog({ level: logLevel(io.env, io.tty ? 'warn' : 'info'), name: mode });
+  const log = createLog({ level: logLevel(io.env, io.errTty ? 'warn' : 'info'), name: mode });
   const common = { config, paths, log, version: VERSION, clock: systemClock };
   if (mode === 'daemon') return { hub: undefined, daemon: await startDaemonWith(context, common, undefined) };
   const { startHub } = await import('../../hub/hub.ts');

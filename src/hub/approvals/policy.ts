@@ -67,6 +67,16 @@ export interface PolicyQuestion {
 /** The defaults where there is no policy file: people write freely, agents write to people freely, the rest asks once. */
 export const BUILT_IN_RULES: RuleSet = { file: undefined, rules: [], default: 'once', humanCanBypass: true };
 
+/** How the default is named in traces and cards. */
+const LEVEL_WORDS: Readonly<Record<PolicyLevel, string>> = {
+  deny: 'deny',
+  never: 'allow',
+  once: 'ask once',
+  mission: 'ask once per mission',
+  session: 'ask once per session',
+  always_allow: 'allow',
+};
+
 /** Instructions × characters that one evaluation may spend on patterns: some 0.2 s at the worst. */
 const PATTERN_BUDGET = 6_000_000;
 const STEPS_MAX = 500;
@@ -84,7 +94,7 @@ export function evaluate(
   };
   const rule = firstMatch(rules, question, step);
   const level = rule?.approval ?? rules.default;
-  const named = rule === undefined ? 'default' : ruleName(rule, rules.file);
+  const named = rule === undefined ? `default rule: ${LEVEL_WORDS[level]}` : ruleName(rule, rules.file);
   if (rule === undefined) step(`no rule matches; the default is ${level}`);
   const verdict = (outcome: PolicyVerdict['outcome'], by: string): PolicyVerdict => ({
     outcome,

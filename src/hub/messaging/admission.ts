@@ -111,7 +111,7 @@ export class Gate {
         next: 'Wait until an operator has decided about them.',
       });
     }
-    return { outcome: 'hold', reason: `waits for an operator (${held.rule})`, ...held };
+    return { outcome: 'hold', reason: 'waits for an operator', ...held };
   }
 }
 

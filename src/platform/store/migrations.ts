@@ -44,7 +44,7 @@ export function migrate(
       database.exec(migration.sql);
       database.pragma(`user_version = ${number}`);
     })();
-    log.info({ schema: number, name: migration.name }, 'store schema changed');
+    log.info({ schema: number, migration: migration.name }, 'store schema changed');
   }
 }
 

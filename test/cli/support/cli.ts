@@ -60,6 +60,7 @@ export class Home {
       // Nobody above: whoever runs the tests is no part of them.
       ppid: 1,
       tty: false,
+      errTty: false,
       interactive: options.answers !== undefined,
       colour: options.colour ?? false,
       columns: options.columns ?? 80,

@@ -57,7 +57,7 @@ export function approval(extra: Partial<Approval> = {}): Approval {
       body: 'May I restart the api?\nIt takes a minute.',
     },
     shownHash: 'a'.repeat(64),
-    rule: 'default',
+    rule: 'default rule: ask once',
     scopes: ['once', 'always'],
     createdAt: T0,
     expiresAt: LATER,

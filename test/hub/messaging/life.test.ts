@@ -53,7 +53,7 @@ describe('a message that is allowed', () => {
       ['seen', 'server'],
     ]);
     expect(trace.steps[4]?.proof).toBe('transcript entry');
-    expect(trace.message.rule).toBe('default');
+    expect(trace.message.rule).toBe('default rule: allow');
     const moves = hub.heard.filter((event) => event.type === 'message.changed' && event.message.id === sent.id);
     expect(moves).toHaveLength(5);
     expect(hub.heard.map((event) => event.seq)).toEqual(hub.heard.map((_event, index) => index + 1));

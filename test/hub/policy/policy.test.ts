@@ -84,11 +84,11 @@ rules:
   it.each([
     ['laptop/web', 'server/secret', 'ask', 'deny', 'rule 1 "keep out" (policies.yml:4)'],
     ['laptop/web', 'server/api', 'ask', 'allow', 'rule 2 (policies.yml:5)'],
-    ['laptop/team/web', 'server/api', 'ask', 'ask', 'default'],
+    ['laptop/team/web', 'server/api', 'ask', 'ask', 'default rule: ask once per mission'],
     ['laptop/web', 'server/api', 'chat', 'ask', 'rule 5 (policies.yml:8)'],
     ['laptop/web', 'server/api', 'reply', 'ask', 'rule 5 (policies.yml:8)'],
     ['vps/x', 'laptop/web', 'start_agent', 'allow', 'rule 6 (policies.yml:9)'],
-    ['vps/x', 'server/web', 'start_agent', 'ask', 'default'],
+    ['vps/x', 'server/web', 'start_agent', 'ask', 'default rule: ask once per mission'],
   ] as const)('%s to %s, %s: %s by %s', (from, to, type, outcome, rule) => {
     expect(ask(rules, question(from, to, type))).toMatchObject({ outcome, rule });
   });
@@ -170,7 +170,7 @@ rules:
             const one = rulesOf(JSON.stringify({ rules: list.slice(index, index + 1) }));
             return ask(one, question(from, to, type)).steps[0]?.includes('matches:') === true;
           });
-          if (first < 0) expect(whole.rule).toBe('default');
+          if (first < 0) expect(whole.rule).toBe('default rule: ask once');
           else expect(whole).toMatchObject({ level: list[first]?.approval });
           expect(whole.outcome === 'deny').toBe(first >= 0 && list[first]?.approval === 'deny');
         },
@@ -322,6 +322,6 @@ describe('verdicts', () => {
       Array.from({ length: 50 }, () => grant({ to: 'q/q' })),
     );
     expect(verdict.steps).toHaveLength(500);
-    expect(verdict.rule).toBe('default');
+    expect(verdict.rule).toBe('default rule: ask once');
   });
 });
