@@ -1,4 +1,5 @@
 /** intercom config check|show */
+import { stringify } from 'yaml';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { checkConfig, faultLine, readConfigText } from '../../config/load.ts';
@@ -58,7 +59,6 @@ async function show(context: Context, json: boolean): Promise<void> {
     printJson(io, { file, paths: { config: paths.config, state: paths.state, runtime: paths.runtime }, config: shown });
     return;
   }
-  const { stringify } = await import('yaml');
   const style = styleFor(io.colour);
   io.out(style.dim(`# file   ${file ?? `none (${paths.configFile} would be read)`}\n# state  ${paths.state}\n`));
   io.out(stringify(shown, { lineWidth: 0 }));

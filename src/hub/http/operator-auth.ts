@@ -114,6 +114,6 @@ function sameText(a: string, b: string): boolean {
 
 function notSignedIn(): IntercomError {
   return new IntercomError('unauthorized', 'You are not signed in.', {
-    next: 'Open a sign-in link (`intercom login --link` on the hub, or /start in Telegram).',
+    next: 'Open a sign-in link (`intercom login --link` on the hub, or /login in a private chat with the bot).',
   });
 }

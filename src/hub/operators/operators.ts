@@ -135,7 +135,7 @@ function hashOf(text: string): string {
 
 function badCode(message: string): IntercomError {
   return new IntercomError('unauthorized', message, {
-    next: 'Make a new one with `intercom login --link` on the hub, or ask the bot for /start.',
+    next: 'Make a new one with `intercom login --link` on the hub, or send the bot /login in a private chat.',
   });
 }
 

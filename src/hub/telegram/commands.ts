@@ -11,6 +11,7 @@ export const COMMANDS = [
   { command: 'agents', description: 'Agents and their sessions' },
   { command: 'machines', description: 'Machines and whether they are there' },
   { command: 'status', description: 'How the mesh is doing' },
+  { command: 'login', description: 'A one-time link to the web page (only in our private chat)' },
   { command: 'help', description: 'How to use this chat' },
 ] as const;
 
@@ -22,6 +23,8 @@ export interface CommandContext {
   readonly actor: Actor;
   readonly now: number;
   readonly home: number | undefined;
+  /** Only this person reads the answer. */
+  readonly isPrivate: boolean;
 }
 
 /** The answer to a command, in lines; undefined if there is no such command. */
@@ -39,9 +42,18 @@ export async function answerCommand(name: string, context: CommandContext): Prom
       return approvalLines(context);
     case 'status':
       return statusLines(context);
+    case 'login':
+      return signInLines(context);
     default:
       return undefined;
   }
+}
+
+/** Whoever holds the link is signed in as the operator, so it goes to nobody else. */
+async function signInLines({ services, actor, isPrivate }: CommandContext): Promise<string[]> {
+  if (!isPrivate) return ['A sign-in link is only for you: send me /login in our private chat.'];
+  const link = await services.operators.signInLink(actor);
+  return ['Opens the web page signed in as you. It works once, within ten minutes:', escapeHtml(link.url)];
 }
 
 const HELP = [

@@ -102,7 +102,14 @@ export class Inbound {
     }
     const { services, store, clock } = this.#options;
     try {
-      const context = { services, store, actor, now: clock.now(), home: this.#options.home() };
+      const context = {
+        services,
+        store,
+        actor,
+        now: clock.now(),
+        home: this.#options.home(),
+        isPrivate: message.chat.type === 'private',
+      };
       const lines = await answerCommand(name, context);
       await this.#answer(message, lines ?? [`I do not know /${escapeHtml(name)}. /help lists what I know.`]);
     } catch (error) {

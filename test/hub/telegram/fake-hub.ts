@@ -263,7 +263,11 @@ export class FakeHub {
       operators: {
         list: async () => [...this.operators.values()],
         byTelegramId: (id) => this.operators.get(id),
-        signInLink: unused,
+        signInLink: async (actor) => ({
+          url: `https://hub.test/#/sign-in/code-of-${actor.operator.name}`,
+          code: 'code',
+          expiresAt: '2026-01-01T00:00:00.000Z',
+        }),
         redeem: unused,
         authenticate: unused,
         signOut: unused,

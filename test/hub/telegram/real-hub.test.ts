@@ -6,7 +6,7 @@ import { SubmitItem } from '../../../src/protocol/machine-api.ts';
 import { Project } from '../../../src/protocol/model.ts';
 import { startTestHub, type TestHub } from '../../support/hub.ts';
 import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { ANN, GROUP } from './room.ts';
 
 let clock: ManualClock;

@@ -11,7 +11,7 @@ import { startTelegram, type Telegram } from '../../../src/hub/telegram/telegram
 import { silentLog } from '../../../src/platform/log.ts';
 import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
 import { FakeHub } from './fake-hub.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 export const GROUP = -1001234567890;
 export const ANN = 11;

@@ -473,6 +473,17 @@ describe('what an operator writes', () => {
     expect(JSON.stringify(room.telegram.commands.value)).toContain('approvals');
   });
 
+  it('gives a sign-in link in a private chat and nowhere else', async () => {
+    await open();
+    room.telegram.addPrivate(ANN);
+    room.telegram.write(GROUP, ANN, '/login');
+    room.telegram.write(ANN, ANN, '/login');
+    await room.pass(10_000);
+    await room.settled();
+    expect(room.telegram.texts(GROUP).join()).not.toContain('sign-in/');
+    expect(room.telegram.texts(ANN).join()).toContain('https://hub.test/#/sign-in/code-of-ann');
+  });
+
   it('without topics, a private chat with an allowed user is the home', async () => {
     room.config = { ...room.config, supergroupId: undefined };
     room.telegram.addPrivate(ANN);
