@@ -40,6 +40,12 @@ module.exports = {
       to: { path: '^src/(hub|daemon|cli)' },
     },
     {
+      name: 'the-demo-is-an-agent-like-others',
+      severity: 'error',
+      from: { path: '^src/demo' },
+      to: { path: '^src/', pathNot: '^src/(demo|platform|protocol)' },
+    },
+    {
       name: 'only-store-knows-the-database',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/((hub|daemon|platform)/store)' },

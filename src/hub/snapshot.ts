@@ -4,7 +4,7 @@ import type { HubStatus, Snapshot } from '../protocol/operator-api.ts';
 import type { SystemNotice } from '../protocol/model.ts';
 import type { Actor, HubServices } from './services.ts';
 import type { HubStore } from './store/hub-store.ts';
-import { messageCounts } from './store/counts.ts';
+import { messageCounts } from './store/messages.ts';
 import { pendingCount } from './store/approvals.ts';
 
 const THREADS = 50;

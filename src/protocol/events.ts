@@ -23,7 +23,6 @@ export const HubEvent = z.discriminatedUnion('type', [
   z.object({ ...base, type: z.literal('system.notice'), notice: SystemNotice }),
 ]);
 export type HubEvent = z.infer<typeof HubEvent>;
-export type HubEventType = HubEvent['type'];
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 /** An event before the log gave it its number and time. */
 export type NewHubEvent = DistributiveOmit<HubEvent, 'seq' | 'at'>;

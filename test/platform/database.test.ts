@@ -9,7 +9,9 @@ import { IntercomError } from '../../src/protocol/errors.ts';
 interface Schema {
   things: { id: number; name: string };
 }
-const migrations = [{ name: 'things', sql: 'CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT' }];
+const migrations = [
+  { name: 'things', sql: 'CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT' },
+];
 
 let directory: string;
 let file: string;
@@ -21,14 +23,19 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const open = (extra = migrations) => Database.open<Schema>({ file, migrations: extra, log: silentLog() });
 const names = (database: Database<Schema>) =>
-  database.read(async (db) => (await db.selectFrom('things').select('name').orderBy('id').execute()).map((row) => row.name));
+  database.read(async (db) =>
+    (await db.selectFrom('things').select('name').orderBy('id').execute()).map((row) => row.name),
+  );
 
 describe('Database', () => {
   it('commits concurrent jobs, each alone: one that throws changes nothing and harms no other', async () => {
     const database = open();
     const jobs = ['a', 'b', 'boom', 'c'].map((name) =>
       database.write(async ({ db }) => {
-        await db.insertInto('things').values({ id: name.charCodeAt(0), name }).execute();
+        await db
+          .insertInto('things')
+          .values({ id: name.charCodeAt(0), name })
+          .execute();
         if (name === 'boom') throw new IntercomError('conflict', 'no');
         return name;
       }),
@@ -43,16 +50,16 @@ describe('Database', () => {
     const database = open();
     const told: string[] = [];
     await Promise.allSettled([
-      database.write(async ({ db, afterCommit }) => {
-        await db.insertInto('things').values({ id: 1, name: 'one' }).execute();
-        afterCommit(() => told.push('one'));
+      database.write(async (transaction) => {
+        await transaction.db.insertInto('things').values({ id: 1, name: 'one' }).execute();
+        transaction.afterCommit(() => told.push('one'));
       }),
-      database.write(async ({ afterCommit }) => {
-        afterCommit(() => told.push('never'));
+      database.write(async (transaction) => {
+        transaction.afterCommit(() => told.push('never'));
         throw new Error('no');
       }),
-      database.write(async ({ afterCommit }) => {
-        afterCommit(() => told.push('three'));
+      database.write(async (transaction) => {
+        transaction.afterCommit(() => told.push('three'));
       }),
     ]);
     expect(told).toEqual(['one', 'three']);
@@ -62,11 +69,14 @@ describe('Database', () => {
   it('refuses a store of a newer version in words', async () => {
     const newer = open([...migrations, { name: 'more', sql: 'CREATE TABLE more (id INTEGER) STRICT' }]);
     await newer.close();
-    expect(() => open()).toThrowError(expect.objectContaining({ code: 'storage_too_new' }));
+    expect(() => open()).toThrow(expect.objectContaining({ code: 'storage_too_new' }));
   });
 
   it('says that a damaged store is damaged', () => {
-    writeFileSync(file, 'this is no database, only some text that is long enough to be looked at as a header'.repeat(20));
-    expect(() => open()).toThrowError(expect.objectContaining({ code: 'storage_failed' }));
+    writeFileSync(
+      file,
+      'this is no database, only some text that is long enough to be looked at as a header'.repeat(20),
+    );
+    expect(() => open()).toThrow(expect.objectContaining({ code: 'storage_failed' }));
   });
 });

@@ -14,7 +14,7 @@ import { newId } from '../../src/protocol/ids.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.ts';
 import { SubmitItem, type MessageStatus, type Receipt } from '../../src/protocol/machine-api.ts';
 import type { Approval, Message, Project, Session } from '../../src/protocol/model.ts';
-import { ManualClock } from '../hub/telegram/manual-clock.ts';
+import { ManualClock } from './manual-clock.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 
 export const OWNER: Actor = { operator: { name: 'ada', role: 'owner' }, via: 'web' };

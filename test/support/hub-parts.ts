@@ -9,7 +9,7 @@ import type { Actor } from '../../src/hub/services.ts';
 import { HubStore } from '../../src/hub/store/hub-store.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { HubEvent } from '../../src/protocol/events.ts';
-import { ManualClock } from '../hub/telegram/manual-clock.ts';
+import { ManualClock } from './manual-clock.ts';
 
 export const OWNER: Actor = { operator: { name: 'ada', role: 'owner' }, via: 'web' };
 export const OPERATOR: Actor = { operator: { name: 'bob', role: 'operator' }, via: 'telegram' };

@@ -346,7 +346,7 @@ export function underWayWith(db: HubDb, machineId: string, limit: number): Promi
     .execute();
 }
 
-/** Counts for the status page. */
+/** Counts for the status page: those that wait by the index of those under way, all of them by their first and last number. */
 export async function messageCounts(db: HubDb): Promise<{ held: number; queued: number; total: number }> {
   const rows = await db
     .selectFrom('messages')
@@ -354,9 +354,12 @@ export async function messageCounts(db: HubDb): Promise<{ held: number; queued: 
     .where(isUnderWay)
     .groupBy('state')
     .execute();
-  const newest = await db.selectFrom('messages').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();
   const of = (state: MessageState): number => rows.find((row) => row.state === state)?.n ?? 0;
-  return { held: of('held'), queued: of('queued'), total: newest?.seq ?? 0 };
+  const first = await db.selectFrom('messages').select('seq').orderBy('seq').limit(1).executeTakeFirst();
+  const last = await db.selectFrom('messages').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  // Retention takes messages away from the old end only, so these two tell how many there are.
+  const total = first === undefined || last === undefined ? 0 : last.seq - first.seq + 1;
+  return { held: of('held'), queued: of('queued') + of('submitted'), total };
 }
 
 /** Deletes at most `limit` of the oldest messages, made before `before`, that are over. Stops at the first that is not. */

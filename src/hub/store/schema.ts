@@ -290,7 +290,6 @@ export interface HubSchema extends TelegramTables {
 }
 
 export type MachineRow = Selectable<MachineTable>;
-export type SessionRow = Selectable<SessionTable>;
 export type ThreadRow = Selectable<ThreadTable>;
 export type MessageRow = Selectable<MessageTable>;
 export type NewMessageRow = Insertable<MessageTable>;

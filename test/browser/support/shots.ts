@@ -1,4 +1,4 @@
-/** Takes a picture of every screen in both themes and sizes: `npx vite-node`-free, run through vitest with SHOTS=<folder>. */
+/** Takes a picture of every screen in both themes and sizes; run by scripts/shots.mjs. */
 import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { SIZES } from './chromium.ts';

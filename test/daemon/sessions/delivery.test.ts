@@ -11,7 +11,7 @@ import { IntercomError } from '../../../src/protocol/errors.ts';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { MessageState } from '../../../src/protocol/message-life.ts';
 import type { DeliveryRung, Session } from '../../../src/protocol/model.ts';
-import { ManualClock } from '../../hub/telegram/manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { PaperAgent } from './paper-agent.ts';
 
 let directory: string;

@@ -3,7 +3,7 @@ import { Doorbell } from '../../../src/daemon/sessions/doorbell.ts';
 import { LiveSessions } from '../../../src/daemon/sessions/session-book.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import type { Session } from '../../../src/protocol/model.ts';
-import { ManualClock } from '../../hub/telegram/manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 let clock: ManualClock;
 let book: LiveSessions;
