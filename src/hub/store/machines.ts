@@ -47,8 +47,18 @@ export async function deleteMachine(db: HubDb, id: string): Promise<void> {
   await db.deleteFrom('machines').where('id', '=', id).execute();
 }
 
+/** It is on the machine's list, or a session runs in it: news of a session may come before the list that names its project. */
 export async function hasProject(db: HubDb, machine: string, project: string): Promise<boolean> {
-  return (await projectKnown(db, { machine, project })).rows.length > 0;
+  if ((await projectKnown(db, { machine, project })).rows.length > 0) return true;
+  const session = await db
+    .selectFrom('sessions')
+    .select('id')
+    .where('machine_id', '=', machine)
+    .where('project', '=', project)
+    .where('ended_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  return session !== undefined;
 }
 
 export async function projectsOf(db: HubDb, machine?: string): Promise<Map<string, Project[]>> {

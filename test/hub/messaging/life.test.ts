@@ -210,6 +210,11 @@ describe('repeats', () => {
 });
 
 describe('recipients', () => {
+  it('a project is there as soon as a session in it was heard of, before the list that names it', async () => {
+    await hub.core.registry.sessionsChanged('server', [sessionOf('cccc3333', 'new-one')]);
+    expect((await hub.send('laptop', { to: 'server/new-one' })).state).not.toBe('failed');
+  });
+
   it.each([
     ['nowhere/app', 'unknown_machine'],
     ['server/nothing', 'unknown_project'],
