@@ -12,7 +12,16 @@ export function define(program: Command): void {
     .action(serve);
 }
 
-export function serve(): Promise<void> {
+export async function serve(): Promise<void> {
   const { env, stdin, stdout, stderr, ppid } = process;
-  return runMcpServer({ env, stdin, stdout, stderr, version: VERSION, cwd: process.cwd(), ppid });
+  try {
+    await runMcpServer({ env, stdin, stdout, stderr, version: VERSION, cwd: process.cwd(), ppid });
+  } catch (error) {
+    // Loaded only now: every agent's start waits for this file.
+    const { failureText } = await import('../print/failure.ts');
+    const { styleFor } = await import('../print/style.ts');
+    const failure = failureText(error, styleFor(false), { json: false, details: false });
+    stderr.write(failure.text);
+    process.exitCode = failure.exitCode;
+  }
 }
