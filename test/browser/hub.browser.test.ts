@@ -152,7 +152,7 @@ describe('the web page of a real hub', () => {
     await studio.getByRole('button', { name: 'Rename' }).click();
     await page.getByLabel(/Name that people see/).fill('The studio');
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('heading', { name: 'The studio' }).waitFor();
+    await page.getByRole('heading', { name: 'The studio', exact: true }).waitFor();
   });
 
   it('writes to an agent as the operator', async () => {
