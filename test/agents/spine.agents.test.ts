@@ -178,7 +178,8 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
         await daemon.kill();
         await daemon.start();
       }
-      for (const id of ids) await spine.reaches(id, 'delivered', 'seen');
+      // Delivered comes a moment before the model is asked; seen comes after.
+      for (const id of ids) await spine.reaches(id, 'seen');
       for (const id of ids) expect(spine.countHeard('server', id)).toBe(1);
     },
   );
