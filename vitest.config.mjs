@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const SLOW = ['test/**/*.browser.test.ts', 'test/**/*.agents.test.ts', 'test/**/*.faults.test.ts'];
 
-function suite(name, minutes) {
+function suite(name, minutes, retry = 0) {
   return {
     test: {
       name,
@@ -11,6 +11,7 @@ function suite(name, minutes) {
       exclude: ['**/node_modules/**'],
       // Each test has machines, browsers or agents of its own; two at once only disturb each other.
       fileParallelism: false,
+      retry,
       testTimeout: minutes * 60_000,
       hookTimeout: minutes * 60_000,
     },
@@ -30,8 +31,9 @@ export default defineConfig({
           hookTimeout: 30_000,
         },
       },
-      suite('browser', 5),
-      suite('agents', 10),
+      // A real browser and real agents have their own moods; a fault of ours fails twice.
+      suite('browser', 5, 1),
+      suite('agents', 10, 1),
       suite('faults', 60),
     ],
   },
