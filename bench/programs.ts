@@ -4,12 +4,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { fileURLToPath } from 'node:url';
 import { Me } from '../src/protocol/operator-api.ts';
 import { BIN, freePort, Mesh, Node, Operator } from '../test/support/mesh.ts';
 import { samples, timed, type Figure } from './figures.ts';
-
-const HOOK = fileURLToPath(new URL('../../hooks/intercom-hook.sh', import.meta.url));
 
 export async function startFigures(quick: boolean): Promise<Figure[]> {
   const rounds = quick ? 5 : 20;
@@ -59,19 +56,19 @@ export async function daemonFigures(quick: boolean): Promise<Figure[]> {
       tool_name: 'Bash',
       cwd,
     });
+    // As installed: the script beside the file that tells it where its daemon is.
+    const installed = await node.cli(['hooks', 'install']);
+    if (installed.exitCode !== 0) throw new Error(installed.stderr);
+    const script = join(node.paths.hooks, 'intercom-hook.sh');
     const hook = await repeat(quick ? 20 : 200, () =>
-      execa('/bin/sh', [HOOK, 'claude', 'PostToolUse'], { input: payload, cwd, env: node.env, extendEnv: false }),
-    );
-    const silent = await repeat(quick ? 20 : 200, () =>
-      execa('/bin/sh', [HOOK, 'claude', 'PostToolUse'], {
-        input: payload,
-        cwd,
-        env: { ...node.env, INTERCOM_HOME: join(mesh.root, 'nobody') },
-        extendEnv: false,
-      }),
+      execa('/bin/sh', [script, 'claude', 'PostToolUse'], { input: payload, cwd, env: node.env, extendEnv: false }),
     );
     const shell = await repeat(quick ? 20 : 200, () =>
       execa('/bin/sh', ['-c', ':'], { input: payload, cwd, env: node.env, extendEnv: false }),
+    );
+    await node.stop();
+    const silent = await repeat(quick ? 20 : 200, () =>
+      execa('/bin/sh', [script, 'claude', 'PostToolUse'], { input: payload, cwd, env: node.env, extendEnv: false }),
     );
     return [
       { what: 'daemon memory, idle', budget: 90, value: memory, unit: 'MiB' },
