@@ -15,6 +15,8 @@ export type Rung = 'inbox_socket' | 'hooks' | 'pull' | 'answer';
 /** The first search without any sign of the message; doubled each time up to LONGEST_MS. */
 const FIRST_MS = 3000;
 const LONGEST_MS = 60_000;
+/** After a sign (the hook printed, the turn ended) the record follows within a moment: the next search, doubled from there. */
+const SOON_MS = 250;
 /** A hook prints and ends within its own time-out; a tool call's result is in the record soon after. */
 const HOOK_LEASE_MS = 12_000;
 const PULL_LEASE_MS = 60_000;
@@ -43,7 +45,6 @@ interface Tracked {
   printed: string | undefined;
   held: boolean;
   checking: boolean;
-  delay: number;
   cancel: CancelTimer;
   unwatch: () => void;
 }
@@ -76,7 +77,6 @@ export class ProofDesk {
       printed: undefined,
       held: false,
       checking: false,
-      delay: FIRST_MS,
       cancel: () => undefined,
       unwatch: () => undefined,
     };
@@ -168,7 +168,12 @@ export class ProofDesk {
     }
   }
 
-  async check(handOutId: string): Promise<void> {
+  /** Looks now, because of a sign. */
+  check(handOutId: string): Promise<void> {
+    return this.#check(handOutId, SOON_MS);
+  }
+
+  async #check(handOutId: string, nextMs: number): Promise<void> {
     const tracked = this.#tracked.get(handOutId);
     if (tracked === undefined || tracked.checking) return;
     tracked.checking = true;
@@ -185,8 +190,7 @@ export class ProofDesk {
       tracked.checking = false;
     }
     if (this.#tracked.has(handOutId)) {
-      tracked.delay = Math.min(tracked.delay * 2, LONGEST_MS);
-      this.#schedule(tracked, tracked.delay);
+      this.#schedule(tracked, Math.min(nextMs, LONGEST_MS));
     }
   }
 
@@ -260,6 +264,6 @@ export class ProofDesk {
 
   #schedule(tracked: Tracked, ms: number): void {
     tracked.cancel();
-    tracked.cancel = this.#options.clock.after(ms, () => void this.check(tracked.handOut.id));
+    tracked.cancel = this.#options.clock.after(ms, () => void this.#check(tracked.handOut.id, ms * 2));
   }
 }
