@@ -295,6 +295,21 @@ describe('after a crash', () => {
     expect(agent.wakes).toHaveLength(1);
   });
 
+  it('a hand-out whose acknowledgement was cut off is given again, before anything newer, and delivered once', async () => {
+    book.put(session('aaaa', { rung: 'pull' }));
+    const [first, second] = [mail(), mail()];
+    await arrive(first);
+    const cutOff = await engine.take('aaaa', 'shop');
+    crash();
+    await restart([session('aaaa', { rung: 'pull' })]);
+    await arrive(second);
+    const again = await engine.take('aaaa', 'shop');
+    expect(again).toEqual({ ...cutOff, more: 0 });
+    await engine.acknowledge(again.offer ?? '', 'taken from the inbox');
+    expect(await stateOf(first)).toBe('delivered');
+    expect((await engine.take('aaaa', 'shop')).messages.map((item) => item.id)).toEqual([second.id]);
+  });
+
   it('what lies in the agent’s own queue is waited for', async () => {
     book.put(session('aaaa', { state: 'working' }));
     agent.behaviour = 'queue';
