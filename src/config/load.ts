@@ -16,6 +16,7 @@ import { nearest } from './nearest.ts';
 import { ConfigFile, KNOWN_KEYS, LATER_SECTIONS, RENAMED_KEYS, repeats, SECRET_KEYS } from './schema.ts';
 import { isPlainObject, readYaml } from './yaml-file.ts';
 import type { Place } from './yaml-file.ts';
+import type { Origin } from './shown.ts';
 
 export interface ConfigFault extends Place {
   /** The faulty key, dotted: `hub.port`, `projects.0.path`. Empty: the file as a whole. */
@@ -30,7 +31,12 @@ export interface ConfigWarning {
 }
 
 export type Checked =
-  | { readonly ok: true; readonly file: ConfigFile; readonly warnings: readonly ConfigWarning[] }
+  | {
+      readonly ok: true;
+      readonly file: ConfigFile;
+      readonly warnings: readonly ConfigWarning[];
+      readonly lineOf: Origin['lineOf'];
+    }
   | { readonly ok: false; readonly faults: readonly ConfigFault[]; readonly warnings: readonly ConfigWarning[] };
 
 export interface LoadOptions {
@@ -46,6 +52,7 @@ export interface Loaded {
   readonly warnings: readonly ConfigWarning[];
   /** The file that was read; undefined when there is none. */
   readonly file: string | undefined;
+  readonly origin: Origin;
 }
 
 /** Throws `invalid_config` with the first fault in its message and all of them in `details.faults`. */
@@ -63,7 +70,8 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Loaded> {
   if (text !== undefined && holdsSecret(checked.file) && (await readableByOthers(path))) {
     warnings.push({ key: '', text: `it holds secrets and others on this machine can read it; run: chmod 600 ${path}` });
   }
-  return { config, warnings, file: text === undefined ? undefined : path };
+  const origin = { file: checked.file, overrides, lineOf: checked.lineOf };
+  return { config, warnings, file: text === undefined ? undefined : path, origin };
 }
 
 /** Reads and checks the text of a configuration file, without environment. */
@@ -86,7 +94,9 @@ export function checkConfig(text: string): Checked {
     problem,
   }));
   if (twice.length > 0) return { ok: false, faults: twice, warnings };
-  return { ok: true, file: parsed.data, warnings };
+  const lineOf: Origin['lineOf'] = (path) =>
+    valueAt(yaml.value, path) === undefined ? undefined : yaml.placeOf(path).line;
+  return { ok: true, file: parsed.data, warnings, lineOf };
 }
 
 /** The text of the file; undefined when there is none and none was asked for. */

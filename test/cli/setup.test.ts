@@ -125,6 +125,28 @@ describe('config', () => {
       expect(out).toContain('hidden');
     }
   });
+
+  it("show prints the file's own keys, each with where its value comes from", async () => {
+    const home = await Home.make();
+    await mkdir(home.paths.config, { recursive: true });
+    const text = `hub:\n  port: 7900\ndiscovery:\n  scan_paths: ["~/work"]\nprojects:\n  - id: web\n    path: ~/web\n    agent_command: codex\n`;
+    await writeFile(home.paths.configFile, text, { mode: 0o600 });
+    const env = { HUB_URL: 'http://hub:7700', TELEGRAM_BOT_TOKEN: TOKEN };
+    const { out } = await home.run(['config', 'show'], { env });
+    expect(out).toMatch(/^ {2}port: 7900 # file, line 2$/m);
+    expect(out).toMatch(/^ {2}daemon_port: 7701 # default$/m);
+    expect(out).toMatch(/^ {2}url: http:\/\/hub:7700 # environment: HUB_URL$/m);
+    expect(out).toMatch(/^ {2}scan_paths: \[ ~\/work \] # file, line 4$/m);
+    expect(out).toMatch(/^# file, line 5\nprojects:\n {2}- id: web$/m);
+    expect(out).toMatch(/^ {2}bot_token: .*hidden.* # environment: TELEGRAM_BOT_TOKEN$/m);
+    expect(out).not.toMatch(/daemonPort|botToken|^dispatcher|undefined|null/m);
+
+    const json: unknown = JSON.parse((await home.run(['config', 'show', '--json'], { env })).out);
+    expect(json).toMatchObject({
+      config: { hub: { port: 7900, daemon_port: 7701 }, projects: [{ id: 'web', agent_command: 'codex' }] },
+      from: { 'hub.port': 'file, line 2', 'hub.url': 'environment: HUB_URL', mode: 'default' },
+    });
+  });
 });
 
 /** A hub that has one join request, decided as told. */

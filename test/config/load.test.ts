@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { machineIdOf } from '../../src/config/config.ts';
 import { editConfigFile, editConfigText } from '../../src/config/edit.ts';
 import { logLevel } from '../../src/config/env.ts';
@@ -10,6 +11,7 @@ import { isListenEntry, listenAddresses } from '../../src/config/listen.ts';
 import { checkConfig, loadConfig } from '../../src/config/load.ts';
 import { maskSecrets } from '../../src/config/mask.ts';
 import { nearest } from '../../src/config/nearest.ts';
+import { nested, shownKeys } from '../../src/config/shown.ts';
 import { isMachineId } from '../../src/protocol/address.ts';
 import { IntercomError } from '../../src/protocol/errors.ts';
 
@@ -290,6 +292,33 @@ describe('editing', () => {
 
   it('refuses to write what it would refuse to read', () => {
     expect(() => editConfigText('mode: hub', [{ path: ['hub', 'port'], value: 0 }])).toThrow(/hub\.port/);
+  });
+});
+
+describe('what is shown', () => {
+  it.each([
+    ['nothing at all', '', {}],
+    [
+      'people of the environment beside people of the file',
+      'operators:\n  - { name: anna, role: viewer, telegram_user_id: 11 }\n  - { name: bert }\n',
+      { TELEGRAM_OWNER_ID: '11,12', HUB_URL: 'http://hub:1', INTERCOM_TOKEN: 'abc' },
+    ],
+    [
+      'people of the file alone',
+      `operators: [{ name: anna, role: owner }]\ntelegram: { bot_token: "${TOKEN}", security: { allowed_users: [3] } }\n`,
+      { TELEGRAM_SUPERGROUP_ID: '-100123' },
+    ],
+    [
+      'paths, lists and a section of a later version',
+      'discovery: { scan_paths: [~/a] }\nhub: { listen: "127.0.0.1:7700", policy_file: ~/p.yml }\nprojects: [{ id: w, path: ~/w }]\nagent_launcher: { allowed_paths: ["~"] }\n',
+      {},
+    ],
+  ])('is a file that gives the same configuration without the environment: %s', async (_name, text, env) => {
+    const around = { home: await home(), hostname: 'desk.example' };
+    const first = await loadConfig({ ...around, file: await fileOf(text), env });
+    const again = stringify(nested(shownKeys(first.config, first.origin)));
+    const second = await loadConfig({ home: around.home, hostname: 'other', file: await fileOf(again), env: {} });
+    expect(second.config).toEqual(first.config);
   });
 });
 

@@ -1,9 +1,11 @@
 /** intercom config check|show */
-import { stringify } from 'yaml';
 import { basename } from 'node:path';
+import { Document, isMap, isPair, isScalar, isSeq } from 'yaml';
 import type { Command } from 'commander';
 import { checkConfig, faultLine, readConfigText } from '../../config/load.ts';
 import { maskSecrets } from '../../config/mask.ts';
+import { nested, shownKeys, sourceWords } from '../../config/shown.ts';
+import type { ShownKey } from '../../config/shown.ts';
 import { load } from '../clients/config.ts';
 import type { Context } from '../io.ts';
 import { printJson } from '../print/json.ts';
@@ -53,13 +55,39 @@ async function check(context: Context, json: boolean): Promise<void> {
 
 async function show(context: Context, json: boolean): Promise<void> {
   const { io, paths } = context;
-  const { config, file } = await load(context);
-  const shown = maskSecrets(config);
+  const { config, file, origin } = await load(context);
+  const keys = shownKeys(config, origin);
+  const shown = maskSecrets(nested(keys));
   if (json) {
-    printJson(io, { file, paths: { config: paths.config, state: paths.state, runtime: paths.runtime }, config: shown });
+    const from = Object.fromEntries(keys.map(({ path, source }) => [path.join('.'), sourceWords(source)]));
+    printJson(io, {
+      file,
+      paths: { config: paths.config, state: paths.state, runtime: paths.runtime },
+      config: shown,
+      from,
+    });
     return;
   }
   const style = styleFor(io.colour);
   io.out(style.dim(`# file   ${file ?? `none (${paths.configFile} would be read)`}\n# state  ${paths.state}\n`));
-  io.out(stringify(shown, { lineWidth: 0 }));
+  io.out(commented(shown, keys));
+}
+
+/** The file's YAML, each value with a comment that says where it comes from. */
+function commented(shown: unknown, keys: readonly ShownKey[]): string {
+  const document = new Document(shown);
+  for (const { path, source } of keys) {
+    const words = ` ${sourceWords(source)}`;
+    const section = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+    const pair = isMap(section)
+      ? section.items.find((item) => isScalar(item.key) && item.key.value === path.at(-1))
+      : undefined;
+    if (!isPair(pair)) continue;
+    const value = pair.value;
+    const isShort = isScalar(value) || (isSeq(value) && value.items.every((item) => isScalar(item)));
+    if (isSeq(value) && isShort) value.flow = true;
+    if (isShort || isMap(value)) value.comment = words;
+    else if (isScalar(pair.key)) pair.key.commentBefore = words;
+  }
+  return document.toString({ lineWidth: 0 });
 }
