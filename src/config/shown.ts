@@ -61,19 +61,19 @@ export function shownKeys(config: Config, origin: Origin): ShownKey[] {
 
 /** The keys as one nested value, as YAML holds them. */
 export function nested(keys: readonly ShownKey[]): Record<string, unknown> {
-  const root = new Map<string, unknown>();
+  const root: Record<string, unknown> = {};
   for (const { path, value } of keys) {
     let at = root;
     for (const step of path.slice(0, -1)) {
-      const inner = at.get(step);
-      const next = inner instanceof Map ? inner : new Map<string, unknown>();
-      at.set(step, next);
+      const inner = at[step];
+      const next = isPlainObject(inner) ? inner : {};
+      at[step] = next;
       at = next;
     }
     const last = path.at(-1);
-    if (last !== undefined) at.set(last, value);
+    if (last !== undefined) at[last] = value;
   }
-  return plain(root);
+  return root;
 }
 
 /** `file, line 3`, `environment: HUB_URL`, `default`. */
@@ -116,8 +116,4 @@ function leaves(value: unknown, path: readonly string[]): { path: readonly strin
 
 function isLater(section: string): boolean {
   return LATER_SECTIONS.includes(section);
-}
-
-function plain(map: ReadonlyMap<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries([...map].map(([key, value]) => [key, value instanceof Map ? plain(value) : value]));
 }

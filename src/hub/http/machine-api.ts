@@ -26,6 +26,7 @@ import {
 } from '../../protocol/machine-api.ts';
 import { Trace } from '../../protocol/model.ts';
 import type { HubServices } from '../services.ts';
+import { callerAddress } from './caller-address.ts';
 import { pageOf, PageQueryText } from './queries.ts';
 
 const OK = { ok: true } as const;
@@ -60,10 +61,7 @@ function presenceRoutes(api: Api<SignedBy>, { registry }: HubServices, { clock, 
       answer: HelloResponse,
     },
     ({ auth, body, request }) =>
-      registry.hello(auth.machine, {
-        ...body,
-        daemonUrl: daemonUrl(body.daemonUrl, request.socket.remoteAddress ?? ''),
-      }),
+      registry.hello(auth.machine, { ...body, daemonUrl: daemonUrl(body.daemonUrl, callerAddress(request)) }),
   );
   api.route(
     {

@@ -6,6 +6,7 @@ import { JoinAccepted, JoinClaim, JoinRequest, JoinState } from '../../protocol/
 import { PROTOCOL_VERSION } from '../../protocol/limits.ts';
 import { DiscoverResponse, HealthResponse } from '../../protocol/machine-api.ts';
 import type { HubServices } from '../services.ts';
+import { callerAddress } from './caller-address.ts';
 
 export interface HubFacts {
   readonly version: string;
@@ -31,7 +32,7 @@ export function openRoutes(services: HubServices, facts: HubFacts): Api<undefine
   }));
   api.route(
     { method: 'POST', path: '/join', summary: 'A machine asks to join', body: JoinRequest, answer: JoinAccepted },
-    ({ body, request }) => services.joins.request(body, request.socket.remoteAddress ?? ''),
+    ({ body, request }) => services.joins.request(body, callerAddress(request)),
   );
   api.route(
     {
@@ -43,13 +44,7 @@ export function openRoutes(services: HubServices, facts: HubFacts): Api<undefine
       answer: JoinState,
     },
     ({ params, body, request, signal }) =>
-      services.joins.claim(
-        params.id,
-        body.claimKey,
-        body.waitSeconds * 1000,
-        signal,
-        request.socket.remoteAddress ?? '',
-      ),
+      services.joins.claim(params.id, body.claimKey, body.waitSeconds * 1000, signal, callerAddress(request)),
   );
   return api;
 }

@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { IntercomError } from '../../protocol/errors.ts';
 
 export interface DaemonUrlRules {
-  /** The address that the request came from. */
+  /** The address that the request came from; words where it came through a proxy (http/caller-address.ts). */
   readonly ip: string;
   /** `hub.allow_any_daemon_url` */
   readonly allowAny: boolean;
@@ -23,9 +23,9 @@ export function checkedDaemonUrl(text: string, rules: DaemonUrlRules): string {
     throw refused('it must have no path, query or fragment');
   }
   const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  if (isLoopback(host)) {
+  if (isThisMachine(host)) {
     if (!isLoopback(plainIp(rules.ip)))
-      throw refused('it is a loopback address, but the request came from another machine');
+      throw refused('it is a loopback address, but the request did not come straight from this machine');
     return url.origin;
   }
   if (rules.allowAny || isTailnet(host)) return url.origin;
@@ -39,6 +39,12 @@ export function isLoopback(host: string): boolean {
     host === '::1' ||
     (isIP(host) === 4 && host.startsWith('127.'))
   );
+}
+
+/** Loopback, and what leads there by another name: the unspecified addresses, and IPv4 written as IPv6. */
+function isThisMachine(host: string): boolean {
+  if (isLoopback(host) || host === '::') return true;
+  return isIP(host) === 4 ? host.startsWith('0.') : /^::(?:ffff:)?(?:7f[0-9a-f]{2}|0):/.test(host);
 }
 
 /** An IPv4 address that a dual-stack socket shows as IPv6, in its own form. */
