@@ -3,7 +3,8 @@
  * `intercom hooks install`), one scripted model behind both. Cards can be answered in the terminal, in Telegram (emulated) or in a browser.
  */
 import { join } from 'node:path';
-import type { Approval } from '../../src/protocol/model.ts';
+import { execa } from 'execa';
+import type { Approval, SessionState } from '../../src/protocol/model.ts';
 import { Trace } from '../../src/protocol/model.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { Mesh } from '../support/mesh.ts';
@@ -147,6 +148,60 @@ export class Spine {
     }
   }
 
+  /** A message from the laptop's project, without an agent there; its id. */
+  async send(body: string, to = 'server/api', threadId?: string): Promise<string> {
+    const sender = this.mesh.daemon('laptop').local({ cwd: this.cwd('laptop') });
+    const thread = threadId === undefined ? {} : { threadId };
+    return (await sender.submit({ kind: 'send', to, body, ...thread })).id;
+  }
+
+  /** Allows the message with this text in the terminal; its id. */
+  async allow(text: string): Promise<string> {
+    const card = await this.card(text);
+    await this.mesh.operator.decide(card, 'allow');
+    return messageOf(card);
+  }
+
+  /** A turn of a session that only says something. */
+  async turn(session: ClaudeSession, side: Side, words: string): Promise<void> {
+    const answer = `HEARD ${words.toUpperCase()}`;
+    this.when(side, new RegExp(words), { say: answer }, 1);
+    await session.prompt(words);
+    await session.shows(new RegExp(answer), 60_000);
+    await this.state(side, await this.sessionOf(side, session), 'idle');
+  }
+
+  /** Waits until the daemon says that a session is in this state. */
+  async state(side: Side, id: string, state: SessionState): Promise<void> {
+    const local = this.mesh.daemon(side).local({ cwd: this.cwd(side) });
+    while (!(await local.status()).sessions.some((one) => one.id === id && one.state === state)) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Ends the doorbell's waiters of a side, as a person who tidies up processes might: its idle sessions are deaf until their next turn. */
+  async endWaiters(side: Side): Promise<void> {
+    const script = join(this.mesh.daemon(side).paths.hooks, 'intercom-doorbell.sh');
+    for (;;) {
+      const { stdout } = await execa('ps', ['-eo', 'pid=,args=']);
+      const waiters = stdout.split('\n').filter((line) => line.includes(script));
+      for (const line of waiters) process.kill(Number(line.trim().split(' ')[0]), 'SIGKILL');
+      if (waiters.length > 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** What `intercom trace` prints on the hub holds these, in this order. */
+  async traceTells(messageId: string, ...parts: readonly RegExp[]): Promise<void> {
+    const { stdout, stderr } = await this.mesh.hub.cli(['trace', messageId]);
+    let rest = stdout;
+    for (const part of parts) {
+      const found = part.exec(rest);
+      if (found === null) throw new Error(`trace does not tell ${String(part)} in its place:\n${stdout}${stderr}`);
+      rest = rest.slice(found.index + found[0].length);
+    }
+  }
+
   trace(messageId: string): Promise<Trace> {
     return this.mesh.operator.call('GET', `/messages/${messageId}/trace`, Trace);
   }
@@ -172,6 +227,12 @@ export class Spine {
       .local({ cwd: this.cwd(side) })
       .whoami();
   }
+}
+
+/** The message that a card is about. */
+export function messageOf(card: Approval): string {
+  if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
+  return card.subject.messageId;
 }
 
 /** The thread id in a delivered message. */

@@ -26,6 +26,7 @@ import { applyReceipt } from './receipt-outcomes.ts';
 import { UnseenMail } from './unseen-mail.ts';
 import { WaitingMail } from './waiting-mail.ts';
 import type { Waiting } from './waiting-mail.ts';
+import { wayWords } from './way-words.ts';
 
 export interface DeliveryOptions {
   readonly store: InboxStore;
@@ -169,15 +170,15 @@ export class DeliveryEngine implements Delivery {
 
   // ── what hooks need ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What a hook of this session may print now. One hand-out at a time, so that parallel hooks cannot show anything twice. */
-  async offerToHook(session: Session): Promise<HookOffer | undefined> {
+  /** What a hook of this session may print now (`by`: which, in words). One hand-out at a time: parallel hooks cannot show anything twice. */
+  async offerToHook(session: Session, by?: string): Promise<HookOffer | undefined> {
     if (this.#offering.has(session.id) || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
     const { taken, left } = this.#claim(session.id, 'hooks');
     if (taken.length === 0) return undefined;
     this.#offering.add(session.id);
     try {
       const offer = newId('offer');
-      const written = await this.#toWritten(taken, session.id, 'hooks', offer);
+      const written = await this.#toWritten(taken, session.id, 'hooks', offer, by);
       if (written.length === 0) return undefined;
       const messageIds = written.map(({ message }) => message.id);
       this.#desk.track({ id: offer, rung: 'hooks', session: session.id, messageIds });
@@ -331,14 +332,17 @@ export class DeliveryEngine implements Delivery {
     session: string | undefined,
     rung: Rung,
     offer: string,
+    by?: string,
   ): Promise<Waiting[]> {
     const written: Waiting[] = [];
+    const reason = wayWords(rung, session, by);
     for (const [index, waiting] of taken.entries()) {
       try {
         const moved = await this.#options.store.move(waiting.message.id, ['dispatched'], {
           to: 'written',
           rung,
           offer,
+          reason,
           attempt: true,
           ...(session === undefined ? {} : { session }),
         });

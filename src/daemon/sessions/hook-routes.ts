@@ -10,6 +10,7 @@ import type { AgentPort, HookFacts } from './agent-port.ts';
 import type { DeliveryEngine } from './delivery.ts';
 import { DOORBELL_TEXT } from './doorbell.ts';
 import type { Doorbell } from './doorbell.ts';
+import { hookWords } from './way-words.ts';
 
 const NOTHING: HookAnswer = { text: '' };
 
@@ -68,7 +69,7 @@ export class HookRoutes implements AgentHooks {
   async #mail(port: AgentPort, facts: HookFacts, sessionId: string): Promise<HookAnswer> {
     const session = this.#options.book.get(sessionId);
     if (session === undefined || port.renderContext(facts, '') === undefined) return NOTHING;
-    const offer = await this.#options.delivery.offerToHook(session);
+    const offer = await this.#options.delivery.offerToHook(session, hookWords(facts));
     if (offer === undefined) return NOTHING;
     const text = port.renderContext(facts, offer.text);
     return text === undefined ? NOTHING : { text, offer: offer.offer };
