@@ -4,16 +4,19 @@
  *   POST /api/hub/deliver    DeliverRequest  → DeliverResponse   a batch in order; stored before it is acknowledged, repeats dropped
  *   POST /api/hub/rotate     RotateRequest   → Ok                a new secret, sealed with the old one
  *   POST /api/hub/revoked    —               → Ok                the machine is out; the daemon stops and says so
+ *   POST /api/hub/inspect    InspectRequest  → Inspection        one look at a session, read-only
+ *   GET  /api/hub/terminals/:session (WebSocket)  → TerminalFrame…   watch and, with `?write=1`, type (terminal-stream.ts); who: `?as=<operator>`
  *   GET  /api/hub/ping       —               → PingResponse
  *
  * Without a signature: GET /api/health, GET /api/discover.
  */
 import { z } from 'zod';
 import { AddressText, ProjectId, SessionId } from './address.ts';
-import { MessageId, ThreadId } from './ids.ts';
+import { ApprovalId, MessageId, MissionId, ThreadId } from './ids.ts';
 import { BATCH_MAX } from './limits.ts';
 import { MessageStatus } from './machine-api.ts';
-import { MessageKind, Priority, Time } from './model.ts';
+import { MissionSpec } from './mission.ts';
+import { ApprovalState, Decision, MessageKind, Priority, Time } from './model.ts';
 
 /** A message for a session of this machine. */
 export const DeliverMessage = z.object({
@@ -45,7 +48,58 @@ export type DeliverStatus = z.infer<typeof DeliverStatus>;
 /** Take a message back, if it has not been written yet. Answered by a receipt (`cancelled` or what it already is). */
 export const DeliverCancel = z.object({ item: z.literal('cancel'), id: MessageId, reason: z.string().max(300) });
 
-export const DeliverItem = z.discriminatedUnion('item', [DeliverMessage, DeliverStatus, DeliverCancel]);
+/**
+ * Run a mission. A repeat of the same id and run changes nothing. The daemon answers `stored` and reports the rest as MissionNews; what can never run there
+ * (unknown project, path outside, unknown agent, flag not allowed) is reported `failed` with its reason, never started somewhere else.
+ */
+export const DeliverMission = z.object({
+  item: z.literal('mission'),
+  missionId: MissionId,
+  run: z.number().int().positive(),
+  spec: MissionSpec,
+  threadId: ThreadId,
+  requestedBy: AddressText,
+  /** For the agent's frame: "approved by gilles". */
+  approval: z.string().max(300),
+  depth: z.number().int().nonnegative(),
+  /** The log's last number; the run's entries follow it. */
+  logSeq: z.number().int().nonnegative(),
+  /** Go on with this conversation: `text` is said into it. `fork`: into a copy of it. */
+  resume: z
+    .object({ session: SessionId, text: z.string().max(256 * 1024), fork: z.boolean().default(false) })
+    .optional(),
+});
+export type DeliverMission = z.infer<typeof DeliverMission>;
+/** cancel: end the process group · pause: interrupt and end it, keeping the conversation. Nothing, if that run is over. */
+export const DeliverMissionStop = z.object({
+  item: z.literal('mission_stop'),
+  missionId: MissionId,
+  run: z.number().int().positive(),
+  how: z.enum(['cancel', 'pause']),
+  by: z.string().max(100),
+  reason: z.string().max(300).optional(),
+});
+export type DeliverMissionStop = z.infer<typeof DeliverMissionStop>;
+/** The outcome of a RaiseApproval. */
+export const DeliverDecision = z.object({
+  item: z.literal('decision'),
+  ref: z.string().max(64),
+  approvalId: ApprovalId,
+  state: ApprovalState.exclude(['pending']),
+  decision: Decision.optional(),
+});
+export type DeliverDecision = z.infer<typeof DeliverDecision>;
+
+export const InspectRequest = z.object({ session: SessionId, lines: z.number().int().min(1).max(200).default(40) });
+
+export const DeliverItem = z.discriminatedUnion('item', [
+  DeliverMessage,
+  DeliverStatus,
+  DeliverCancel,
+  DeliverMission,
+  DeliverMissionStop,
+  DeliverDecision,
+]);
 export type DeliverItem = z.infer<typeof DeliverItem>;
 export const DeliverRequest = z.object({
   hubEpoch: z.string().max(64),

@@ -38,6 +38,11 @@ export const ERROR_CODES = {
   unknown_approval: { status: 404, exit: 3, retry: false },
   unknown_grant: { status: 404, exit: 3, retry: false },
   unknown_join: { status: 404, exit: 3, retry: false },
+  unknown_mission: { status: 404, exit: 3, retry: false },
+  /** No such agent is configured or installed on that machine. */
+  unknown_agent: { status: 404, exit: 3, retry: false },
+  /** The directory is outside `agent_launcher.allowed_paths` of that machine. */
+  path_not_allowed: { status: 403, exit: 5, retry: false },
   /** An id or prefix fits more than one thing; nothing was guessed. */
   ambiguous: { status: 409, exit: 7, retry: false },
   /** A policy rule forbids it. */

@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { Approval, Grant, Machine, Message, Project, Session, SystemNotice, Thread, Time, TraceStep } from './model.ts';
 import { MachineId } from './address.ts';
+import { Mission, MissionLogEntry } from './mission.ts';
+import { MissionId } from './ids.ts';
 
 const base = { seq: z.number().int().positive(), at: Time };
 
@@ -21,6 +23,9 @@ export const HubEvent = z.discriminatedUnion('type', [
   /** policies.yml was read again, or could not be (`fault` set; the older rules go on). */
   z.object({ ...base, type: z.literal('policy.changed'), rules: z.number().int(), fault: z.string().optional() }),
   z.object({ ...base, type: z.literal('system.notice'), notice: SystemNotice }),
+  z.object({ ...base, type: z.literal('mission.changed'), mission: Mission }),
+  /** New entries of a mission's log, in order. */
+  z.object({ ...base, type: z.literal('mission.log'), missionId: MissionId, entries: z.array(MissionLogEntry) }),
 ]);
 export type HubEvent = z.infer<typeof HubEvent>;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

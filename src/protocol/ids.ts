@@ -15,6 +15,7 @@ export const ID_KINDS = {
   feedback: 'fbk',
   offer: 'ofr',
   log: 'log',
+  runner: 'run',
 } as const;
 export type IdKind = keyof typeof ID_KINDS;
 
@@ -43,3 +44,5 @@ export const ThreadId = idSchema('thread');
 export const ApprovalId = idSchema('approval');
 export const GrantId = idSchema('grant');
 export const JoinId = idSchema('join');
+export const RunnerId = idSchema('runner');
+export const MissionId = idSchema('mission');

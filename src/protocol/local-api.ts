@@ -12,6 +12,13 @@
  *   POST /local/inbox/ack               InboxAck         → Ok                 the hand-out arrived: delivered
  *   POST /local/register                LocalRegister    → Ok
  *   POST /local/feedback                LocalFeedback    → Ok
+ *   POST /local/missions                LocalStart       → Mission            asks the hub; `unreachable` while it is away
+ *   GET  /local/missions?limit=&before= —                → MissionsPage
+ *   GET  /local/missions/:id?wait=&unless=  —            → Mission            waits up to `wait` seconds (≤ 25) while its state is in `unless`
+ *   GET  /local/missions/:id/log?after=&limit=  —        → MissionLogPage
+ *   POST /local/missions/:id/cancel     MissionWord      → Mission
+ *   POST /local/missions/:id/inspect    —                → Inspection
+ *   GET  /local/terminals/:session (WebSocket)  → TerminalFrame…   watch and type into a terminal of this machine (terminal-stream.ts)
  *   POST /local/sessions                LocalSession     → Session            an agent without an adapter of its own names its session (rung pull)
  *   POST /local/sessions/:id/end        —                → Ok                 … and says goodbye; the end of its process does the same
  *   GET  /local/whoami                  —                → WhoAmI
@@ -26,7 +33,7 @@
 import { z } from 'zod';
 import { AddressText, ProjectId, SessionId } from './address.ts';
 import { MessageId, ThreadId } from './ids.ts';
-import { FeedbackRequest, MessageStatus } from './machine-api.ts';
+import { FeedbackRequest, MessageStatus, StartMission } from './machine-api.ts';
 import { MessageKind, Priority, Project, Session, Time } from './model.ts';
 import { BodyText, lineText } from './text.ts';
 
@@ -126,6 +133,9 @@ export const LocalRegister = z.object({
   machine: z.object({ displayName: lineText(100).optional(), description: lineText(500).optional() }).optional(),
 });
 export type LocalRegister = z.infer<typeof LocalRegister>;
+/** The daemon names the caller's project and session. */
+export const LocalStart = StartMission.omit({ fromProject: true, fromSession: true });
+export type LocalStart = z.infer<typeof LocalStart>;
 export const LocalFeedback = FeedbackRequest.omit({ fromProject: true, fromSession: true });
 
 export const WhoAmI = z.object({

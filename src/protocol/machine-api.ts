@@ -12,18 +12,41 @@
  *   GET  /api/machine/messages/:id              —                   → Trace                only messages this machine sent or received
  *   POST /api/machine/messages/:id/cancel       CancelRequest       → MessageStatus        only its sender's machine
  *   GET  /api/machine/threads/:id?limit=&before=  —                 → ThreadPage           only threads this machine takes part in
+ *   POST /api/machine/missions/news             MissionNewsRequest  → MissionNewsResponse  a batch, in order; kept by the daemon until taken
+ *   POST /api/machine/missions                  StartMission        → Mission              a repeat of the same idempotency key returns the first
+ *   GET  /api/machine/missions?limit=&before=   —                   → MissionsPage         what this machine asked for or runs, newest first
+ *   GET  /api/machine/missions/:id?wait=&unless=  —                 → Mission              only missions that this machine asked for or runs
+ *   GET  /api/machine/missions/:id/log?after=&limit=  —             → MissionLogPage
+ *   POST /api/machine/missions/:id/cancel       MissionWord         → Mission              only those that its agents asked for
+ *   POST /api/machine/missions/:id/inspect      —                   → Inspection           by policy
+ *   POST /api/machine/approvals                 RaiseApproval       → ApprovalRaised       an agent's dialog is open; a repeat of `ref` returns the first
+ *   POST /api/machine/approvals/close           CloseApproval       → Ok                   it was answered at the terminal, or is gone
  *   POST /api/machine/feedback                  FeedbackRequest     → Ok
  *   POST /api/machine/leave                     —                   → Ok
  *
  * Without a signature: GET /api/health, GET /api/discover, and the join calls (join.ts).
  */
 import { z } from 'zod';
-import { AddressText, ProjectId, SessionId } from './address.ts';
+import { AddressText, MachineId, ProjectId, SessionId } from './address.ts';
 import { WireError } from './errors.ts';
-import { MessageId, ThreadId } from './ids.ts';
+import { ApprovalId, MessageId, MissionId, ThreadId } from './ids.ts';
 import { BATCH_MAX } from './limits.ts';
 import { MessageState } from './message-life.ts';
-import { Agent, Message, MessageKind, Priority, Project, Session, Thread, Time } from './model.ts';
+import { AgentOffer, Mission, MissionSpec } from './mission.ts';
+import { MissionState } from './mission-life.ts';
+import {
+  Agent,
+  ApprovalState,
+  Decision,
+  Message,
+  MessageKind,
+  Priority,
+  Project,
+  Session,
+  Thread,
+  Time,
+  ToolSubject,
+} from './model.ts';
 import { BodyText, lineText } from './text.ts';
 
 export const Ok = z.object({ ok: z.literal(true) });
@@ -39,6 +62,15 @@ export const HelloRequest = z.object({
   projects: z.array(Project).max(2000),
   /** All live sessions; sessions the hub knows and this list lacks have ended. */
   sessions: z.array(Session).max(2000),
+  /** Missions that this daemon has and whose end the hub has not taken yet; those that the hub thinks are there and this list lacks are lost. */
+  missions: z
+    .array(z.object({ id: MissionId, run: z.number().int().positive(), state: MissionState }))
+    .max(2000)
+    .default([]),
+  /** What can be started on this machine. */
+  agents: z.array(AgentOffer).max(50).default([]),
+  /** Open dialogs (`ref` of RaiseApproval); pending approvals of this machine that the list lacks are withdrawn. */
+  dialogs: z.array(z.string().max(64)).max(2000).default([]),
 });
 export type HelloRequest = z.infer<typeof HelloRequest>;
 export const HelloResponse = z.object({
@@ -161,6 +193,40 @@ export const FeedbackRequest = z.object({
   context: z.string().max(20_000).default(''),
 });
 export type FeedbackRequest = z.infer<typeof FeedbackRequest>;
+
+/** An agent of this machine asks for a mission. The hub puts the machine before the project of the sender. */
+export const StartMission = MissionSpec.extend({
+  fromProject: ProjectId,
+  fromSession: SessionId.optional(),
+  /** The machine that is to run it. */
+  machine: MachineId,
+  idempotencyKey: lineText(200).optional(),
+  requireApproval: z.enum(['auto', 'always']).default('auto'),
+});
+export type StartMission = z.infer<typeof StartMission>;
+export const MissionsPage = z.object({ missions: z.array(Mission), more: z.boolean() });
+export const MissionWord = z.object({ reason: lineText(300).optional() });
+
+/** A dialog that is open in a session of this machine. `ref` is the daemon's own id for it. */
+export const RaiseApproval = z.object({
+  ref: z.string().min(8).max(64),
+  session: SessionId,
+  /** `from` is overwritten by the hub. */
+  subject: ToolSubject,
+  expiresInSeconds: z.number().int().min(5).max(86_400).default(3600),
+});
+export type RaiseApproval = z.infer<typeof RaiseApproval>;
+/** `decision` is there at once where policy decided. */
+export const ApprovalRaised = z.object({ id: ApprovalId, state: ApprovalState, decision: Decision.optional() });
+export type ApprovalRaised = z.infer<typeof ApprovalRaised>;
+export const CloseApproval = z.object({
+  ref: z.string().min(8).max(64),
+  /** answered_elsewhere: at the terminal (`verdict` where it is known) · withdrawn: the dialog is gone. */
+  outcome: z.enum(['answered_elsewhere', 'withdrawn']),
+  verdict: z.enum(['allow', 'deny']).optional(),
+  reason: lineText(300).optional(),
+});
+export type CloseApproval = z.infer<typeof CloseApproval>;
 
 /** GET /api/discover, unsigned: lets `intercom join` find the hub on the tailnet. */
 export const DiscoverResponse = z.object({

@@ -4,11 +4,13 @@
  */
 import { z } from 'zod';
 import { AddressText, MachineId, OperatorName, ProjectId, SessionId } from './address.ts';
-import { ApprovalId, GrantId, MessageId, ThreadId } from './ids.ts';
+import { ApprovalId, GrantId, MessageId, MissionId, ThreadId } from './ids.ts';
 import { MessageState } from './message-life.ts';
+import { Isolation, MissionLimits, MissionRuntime } from './mission.ts';
 import { lineText } from './text.ts';
+import { Time } from './time.ts';
 
-export const Time = z.iso.datetime({ precision: 3 });
+export { Time };
 
 // ── machines, projects, sessions ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -54,9 +56,10 @@ export type SessionState = z.infer<typeof SessionState>;
 
 /**
  * How a message gets into this session, best first:
- * inbox_socket (the agent's own inbox) · hooks (context of its hooks, doorbell when idle) · pull (only when it asks) · none.
+ * inbox_socket (the agent's own inbox) · app_server (Codex's) · stream (the input of a headless agent that we run) · hooks (context of its hooks,
+ * doorbell when idle) · typed (through the typing gate of a terminal that we own) · pull (only when it asks) · none.
  */
-export const DeliveryRung = z.enum(['inbox_socket', 'hooks', 'pull', 'none']);
+export const DeliveryRung = z.enum(['inbox_socket', 'app_server', 'stream', 'hooks', 'typed', 'pull', 'none']);
 export type DeliveryRung = z.infer<typeof DeliveryRung>;
 
 /** One running agent process, as its daemon tells it. */
@@ -78,6 +81,8 @@ export const Session = z.object({
   startedAt: Time,
   /** Our daemon owns its terminal. */
   managed: z.boolean().default(false),
+  /** The mission that it works on. */
+  mission: MissionId.optional(),
   rung: DeliveryRung,
   /** One sentence when the rung is not the best one: why, and what would help. */
   rungNote: lineText(300).optional(),
@@ -216,7 +221,50 @@ export const JoinSubject = z.object({
   /** This machine id is known already: allowing gives it a new secret and this address. */
   replaces: z.boolean(),
 });
-export const ApprovalSubject = z.discriminatedUnion('kind', [MessageSubject, JoinSubject]);
+/** An agent is to be started. Everything that it will be started with is here. */
+export const LaunchSubject = z.object({
+  kind: z.literal('launch'),
+  missionId: MissionId,
+  threadId: ThreadId,
+  from: AddressText,
+  /** The agent address: machine/project. */
+  to: AddressText,
+  agent: lineText(60),
+  runtime: MissionRuntime,
+  /** The directory, as its machine told it. */
+  path: z.string().max(4096),
+  flags: z.array(z.string()),
+  isolation: Isolation,
+  limits: MissionLimits,
+  /** How many agents in a row started agents. */
+  depth: z.number().int().nonnegative(),
+  /** The whole mission text. */
+  body: z.string(),
+  /** What it continues (`resume`, `fork`), in words. */
+  continues: z.string().max(300).optional(),
+});
+/** An agent asks whether it may use a tool. The dialog in its terminal stays; the first answer wins. */
+export const ToolSubject = z.object({
+  kind: z.literal('tool'),
+  /** The session that asks. */
+  from: AddressText,
+  agent: lineText(60),
+  missionId: MissionId.optional(),
+  tool: lineText(200),
+  /** One line: the command, the file. */
+  summary: lineText(500),
+  /** The whole input as readable text (a command, a diff, JSON); cut at 100,000 characters, and then `cut` says so. */
+  input: z.string().max(100_000),
+  cut: z.boolean().default(false),
+  cwd: z.string().max(4096),
+  /** What the agent said it wants to do. */
+  intent: z.string().max(2000).optional(),
+  /** What the agent itself offers as "always": labels, in its order. A decision names one by its index. */
+  suggestions: z.array(lineText(300)).max(10).default([]),
+});
+export const ApprovalSubject = z.discriminatedUnion('kind', [MessageSubject, JoinSubject, LaunchSubject, ToolSubject]);
+export type LaunchSubject = z.infer<typeof LaunchSubject>;
+export type ToolSubject = z.infer<typeof ToolSubject>;
 export type MessageSubject = z.infer<typeof MessageSubject>;
 export type JoinSubject = z.infer<typeof JoinSubject>;
 export type ApprovalSubject = z.infer<typeof ApprovalSubject>;
@@ -229,6 +277,8 @@ export const Decision = z.object({
   via: Surface,
   at: Time,
   reason: z.string().optional(),
+  /** Which of the agent's own suggestions was taken (tool approvals). */
+  suggestion: z.number().int().nonnegative().optional(),
 });
 export type Decision = z.infer<typeof Decision>;
 

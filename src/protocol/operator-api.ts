@@ -22,6 +22,18 @@
  *   GET    /api/operator/messages/:id/trace      —                 → Trace
  *   POST   /api/operator/messages/:id/shown      —                 → Ok            (operator) a surface showed a person what was sent to them
  *   POST   /api/operator/messages/:id/cancel     CancelRequest     → MessageStatus
+ *   GET    /api/operator/missions                ?limit=&before=&state=  → MissionsPage  newest first; state: `live` or a state
+ *   POST   /api/operator/missions                OperatorMission   → Mission       (operator) a repeat of the idempotency key returns the first
+ *   GET    /api/operator/missions/:id            ?wait=&unless=    → Mission       (an unambiguous prefix is enough)
+ *   GET    /api/operator/missions/:id/log        ?after=&limit=    → MissionLogPage
+ *   POST   /api/operator/missions/:id/cancel     MissionWord       → Mission       (operator)
+ *   POST   /api/operator/missions/:id/pause      MissionWord       → Mission       (operator)
+ *   POST   /api/operator/missions/:id/resume     MissionResume     → Mission       (operator) another run of the same conversation
+ *   POST   /api/operator/missions/:id/rerun      —                 → Mission       (operator) a new mission of the same text
+ *   POST   /api/operator/missions/:id/fork       MissionResume     → Mission       (operator) a new mission from a copy of its conversation
+ *   POST   /api/operator/missions/:id/send       MissionSend       → MessageStatus (operator) a message into it, with receipts
+ *   POST   /api/operator/sessions/:machine/:session/inspect  —     → Inspection
+ *   GET    /api/operator/terminals/:machine/:session (WebSocket)   → TerminalFrame…  ?write=1 to type (operator)
  *   GET    /api/operator/machines                —                 → MachinesPage
  *   PATCH  /api/operator/machines/:id            MachinePatch      → Machine      (owner)
  *   POST   /api/operator/machines/:id/revoke     —                 → Machine      (owner)
@@ -36,7 +48,7 @@
  *   GET    /api/operator/openapi.json            —                 → the OpenAPI document
  */
 import { z } from 'zod';
-import { AddressText } from './address.ts';
+import { AddressText, MachineId } from './address.ts';
 import { HubEvent } from './events.ts';
 import { MessageId, ThreadId } from './ids.ts';
 import {
@@ -54,6 +66,7 @@ import {
   Thread,
   Time,
 } from './model.ts';
+import { Mission, MissionSpec } from './mission.ts';
 import { BodyText, lineText } from './text.ts';
 
 export const SignIn = z.object({ code: z.string().min(8).max(100) });
@@ -78,6 +91,8 @@ export const Snapshot = z.object({
   threads: z.array(Thread),
   grants: z.array(Grant),
   notices: z.array(SystemNotice),
+  /** All that are not over, and the newest 50 that are. */
+  missions: z.array(Mission).default([]),
 });
 export type Snapshot = z.infer<typeof Snapshot>;
 
@@ -89,9 +104,20 @@ export const DecisionRequest = z.object({
   verdict: z.enum(['allow', 'deny']),
   scope: GrantScope.default('once'),
   reason: lineText(500).optional(),
+  /** Tool approvals: take the agent's own suggestion with this index. */
+  suggestion: z.number().int().nonnegative().max(9).optional(),
   shownHash: z.string().length(64),
 });
 export type DecisionRequest = z.infer<typeof DecisionRequest>;
+
+/** A mission from the operator who is signed in: their request is its approval, unless policy denies it. */
+export const OperatorMission = MissionSpec.extend({
+  machine: MachineId,
+  idempotencyKey: lineText(200).optional(),
+});
+export type OperatorMission = z.infer<typeof OperatorMission>;
+export const MissionResume = z.object({ text: BodyText.optional() });
+export const MissionSend = z.object({ text: BodyText });
 
 export const ThreadsPage = z.object({ threads: z.array(Thread), more: z.boolean() });
 export const MessagesPage = z.object({ messages: z.array(Message), more: z.boolean() });
