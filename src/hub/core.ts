@@ -40,13 +40,20 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
   const { store, clock, log } = options;
   const events = options.events ?? (await StoredEventLog.open(store, clock, log));
   const registry = await HubRegistry.open({ store, events, clock, log, hubVersion: options.hubVersion });
-  const approvals = new StoredApprovals({ store, events, clock, log });
+  const { policy } = options;
+  const approvals = new StoredApprovals({
+    store,
+    events,
+    evaluate: (question, grants, now) => policy.evaluate(question, grants, now),
+    clock,
+    log,
+  });
   const messaging = new HubMessaging(
     {
       store,
       events,
       approvals,
-      policy: options.policy,
+      policy,
       directory: registry,
       clock,
       log,

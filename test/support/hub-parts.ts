@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StoredApprovals } from '../../src/hub/approvals/approvals.ts';
+import { BUILT_IN_RULES, evaluate } from '../../src/hub/approvals/policy.ts';
 import { StoredEventLog } from '../../src/hub/events.ts';
 import { StoredNotices } from '../../src/hub/notices/notices.ts';
 import type { Actor } from '../../src/hub/services.ts';
@@ -39,7 +40,13 @@ async function open(folder: string, clock: ManualClock): Promise<HubParts> {
   const events = await StoredEventLog.open(store, clock, log);
   const heard: HubEvent[] = [];
   events.subscribe((event) => void heard.push(event));
-  const approvals = new StoredApprovals({ store, events, clock, log });
+  const approvals = new StoredApprovals({
+    store,
+    events,
+    evaluate: (question, grants, now) => evaluate(BUILT_IN_RULES, grants, question, now),
+    clock,
+    log,
+  });
   await approvals.start();
   const end = async (): Promise<void> => {
     await approvals.stop();

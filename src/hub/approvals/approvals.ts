@@ -35,6 +35,7 @@ import {
 import { insertGrant, toGrant } from '../store/grants.ts';
 import type { HubStore, HubTransaction } from '../store/hub-store.ts';
 import type { ApprovalRow } from '../store/schema.ts';
+import { CoveredApprovals, type Evaluate } from './covered.ts';
 import { grantsOf } from './grants-of.ts';
 import { hashOf } from './shown-hash.ts';
 
@@ -61,6 +62,8 @@ export interface ApprovalDraft {
 export interface ApprovalParts {
   readonly store: HubStore;
   readonly events: EventAppender;
+  /** What policy says now; a new grant answers what waits only where this says that it covers it. */
+  readonly evaluate: Evaluate;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,9 +75,16 @@ export class StoredApprovals implements Approvals {
   readonly #parts: ApprovalParts;
   readonly #handlers = new Map<ApprovalKind, ApprovalHandler>();
   readonly #deadlines: Deadlines;
+  readonly #covered: CoveredApprovals;
 
   constructor(parts: ApprovalParts) {
     this.#parts = parts;
+    this.#covered = new CoveredApprovals({
+      ...parts,
+      allow: async (transaction, row, decision) => {
+        await this.#settle(transaction, row, decision);
+      },
+    });
     this.#deadlines = new Deadlines(parts.clock, parts.log, {
       next: () => parts.store.read(nextApprovalExpiry),
       sweep: (now) => this.#expireSlice(now),
@@ -90,8 +100,9 @@ export class StoredApprovals implements Approvals {
     return this.#deadlines.start();
   }
 
-  stop(): Promise<void> {
-    return this.#deadlines.stop();
+  async stop(): Promise<void> {
+    await this.#covered.stop();
+    await this.#deadlines.stop();
   }
 
   /** Asks for a decision, in the transaction that makes the thing that is decided. */
@@ -185,15 +196,23 @@ export class StoredApprovals implements Approvals {
       at: isoTime(now),
       ...(request.reason === undefined ? {} : { reason: request.reason }),
     };
-    const state = request.verdict === 'allow' ? 'allowed' : 'denied';
-    await closeApproval(transaction.db, id, state, decision);
-    const approval: Approval = { ...before, state, decision };
-    await this.#parts.events.append(transaction, { type: 'approval.changed', approval });
-    for (const grant of grantsOf(approval, decision, now)) {
+    const grants = grantsOf(before, decision, now);
+    for (const grant of grants) {
       await insertGrant(transaction.db, grant);
       await this.#parts.events.append(transaction, { type: 'grant.changed', grant: toGrant(grant) });
     }
-    await handler?.onDecided(transaction, approval, decision);
+    const approval = await this.#settle(transaction, row, decision);
+    if (grants.length > 0) transaction.afterCommit(() => this.#covered.look(grants.map((grant) => grant.id)));
+    return approval;
+  }
+
+  /** A pending approval is decided: its state, its event, and what its kind does with it. */
+  async #settle(transaction: HubTransaction, row: ApprovalRow, decision: Decision): Promise<Approval> {
+    const state = decision.verdict === 'allow' ? 'allowed' : 'denied';
+    await closeApproval(transaction.db, row.id, state, decision);
+    const approval: Approval = { ...toApproval(row), state, decision };
+    await this.#parts.events.append(transaction, { type: 'approval.changed', approval });
+    await this.#handlers.get(row.kind)?.onDecided(transaction, approval, decision);
     return approval;
   }
 

@@ -11,7 +11,8 @@ import type { GrantRow } from '../store/schema.ts';
 
 export function grantsOf(approval: Approval, decision: Decision, now: number): GrantRow[] {
   const { subject } = approval;
-  if (decision.verdict !== 'allow' || decision.scope === 'once' || subject.kind === 'join') return [];
+  if (decision.verdict !== 'allow' || decision.scope === 'once') return [];
+  if (subject.kind !== 'message' && subject.kind !== 'ask') return [];
   const from = parseAddress(subject.from);
   const sender = formatAddress(from.kind === 'agent' ? agentOf(from) : from);
   const to = parseAddress(subject.to);

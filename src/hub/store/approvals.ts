@@ -50,6 +50,20 @@ export function approvalPage(db: HubDb, state: ApprovalState | undefined, limit:
   return query.execute();
 }
 
+/** Messages and asks that wait because policy asks, oldest first, after this number. */
+export function pendingByPolicy(db: HubDb, after: number, limit: number): Promise<ApprovalRow[]> {
+  return db
+    .selectFrom('approvals')
+    .selectAll()
+    .where('state', '=', 'pending')
+    .where('kind', 'in', ['message', 'ask'])
+    .where('level', 'is not', null)
+    .where('seq', '>', after)
+    .orderBy('seq')
+    .limit(limit)
+    .execute();
+}
+
 /** Pending ones whose time is over. */
 export function overdueApprovals(db: HubDb, now: number, limit: number): Promise<ApprovalRow[]> {
   return db

@@ -43,6 +43,12 @@ export function grantById(db: HubDb, id: string): Promise<GrantRow | undefined> 
   return db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** Those that there still are, revoked or not. */
+export async function grantsByIds(db: HubDb, ids: readonly string[]): Promise<Grant[]> {
+  const rows = await db.selectFrom('grants').selectAll().where('id', 'in', ids).execute();
+  return rows.map(toGrant);
+}
+
 /** False: it was revoked already. */
 export async function revokeGrantRow(db: HubDb, id: string, at: number): Promise<boolean> {
   const { numUpdatedRows } = await db

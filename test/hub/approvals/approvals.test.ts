@@ -163,6 +163,103 @@ describe('grants', () => {
   });
 });
 
+describe('what waits when a grant is given', () => {
+  const stateNow = async (id: string): Promise<string> => (await hub.core.messaging.status(id)).state;
+  /** Allows, and waits until the youngest one that the grant covers is let pass: the older ones were looked at by then. */
+  const allowUntil = async (
+    approval: Approval,
+    scope: 'mission' | 'session' | 'always',
+    last: string,
+  ): Promise<void> => {
+    await hub.allow(approval, scope);
+    await hub.untilState(last, 'queued');
+  };
+
+  it('is answered by it where it covers it, each recorded with the grant', async () => {
+    const first = await held();
+    const second = await held({ body: 'another' });
+    const third = await held({ body: 'and a third', fromSession: 'aaaa1111' });
+    await allowUntil(first.approval, 'always', third.id);
+    await hub.untilState(second.id, 'queued');
+    expect(await hub.pending()).toHaveLength(0);
+    const [grant] = await hub.store.read((db) => liveGrants(db, 'laptop/app', 'server/api'));
+    expect(grant?.uses).toBe(2);
+    const reason = `grant ${grant?.id ?? ''} (always) covers it`;
+    expect((await hub.core.approvals.get(second.approval.id)).decision).toMatchObject({
+      ...{ verdict: 'allow', scope: 'once', by: 'bob', via: 'policy', reason },
+    });
+    const { steps } = await hub.core.messaging.trace(second.id);
+    expect(steps).toContainEqual(expect.objectContaining({ state: 'queued', by: 'bob', reason }));
+    expect(await hub.core.approvals.get(first.approval.id)).toMatchObject({ decision: { via: 'telegram' } });
+  });
+
+  it('stays where another pair, another kind, another conversation or another session is asked about', async () => {
+    const first = await held({ fromSession: 'aaaa1111' });
+    const question = await held({ kind: 'ask' });
+    const otherSender = await held({ fromProject: 'other' });
+    const back = await hub.send('server', { fromProject: 'api', to: 'laptop/app' });
+    const otherSession = await held({ fromSession: 'cccc1111' });
+    const sameSession = await held({ fromSession: 'aaaa1111' });
+    await allowUntil(first.approval, 'session', sameSession.id);
+    expect(await stateNow(otherSession.id)).toBe('held');
+    const sameThread = await held({ threadId: otherSession.threadId });
+    await allowUntil(otherSession.approval, 'mission', sameThread.id);
+    const samePair = await held();
+    await allowUntil((await held()).approval, 'always', samePair.id);
+    for (const one of [question, otherSender, back]) expect(await stateNow(one.id)).toBe('held');
+  });
+
+  it('stays where policy now denies it, and where its sender or the loop guard wants a person', async () => {
+    const first = await held();
+    const forbidden = await held({ body: 'drop the table' });
+    hub.policy(
+      'rules: [{ message_pattern: "drop", approval: deny }, { from: "laptop/app", to: "server/*", approval: never }]',
+    );
+    const wanted = await held({ requireApproval: 'always' });
+    hub.policy('rules: [{ message_pattern: "drop", approval: deny }]');
+    const last = await held();
+    await allowUntil(first.approval, 'always', last.id);
+    expect(await stateNow(forbidden.id)).toBe('held');
+    expect(await stateNow(wanted.id)).toBe('held');
+  });
+
+  it('is answered whole, in order, also when it is more than fits one transaction', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 30; n += 1) ids.push((await held({ body: `number ${n}`, fromSession: 'aaaa1111' })).id);
+    await hub.allow(await pendingOne(), 'always');
+    for (const id of ids) await hub.untilState(id, 'queued');
+    expect(await hub.pending()).toHaveLength(0);
+    const passed = hub.heard.flatMap((event) =>
+      event.type === 'message.changed' && event.message.state === 'queued' ? [event.message.id] : [],
+    );
+    expect(passed.slice(1)).toEqual(ids.slice(0, -1));
+  });
+
+  it('seed: no grant for messages lets anything but messages pass', async () => {
+    const first = await held();
+    const join = await hub.store.write((transaction) =>
+      hub.core.approvals.create(transaction, {
+        subject: {
+          kind: 'join',
+          machineId: 'm',
+          displayName: 'm',
+          ip: '1',
+          daemonUrl: 'http://m',
+          code: '1',
+          replaces: false,
+        },
+        rule: 'every machine is let in by an owner',
+        level: 'once',
+        scopes: ['once'],
+        expiresAt: hub.clock.now() + 60_000,
+      }),
+    );
+    const last = await held();
+    await allowUntil(first.approval, 'always', last.id);
+    expect((await hub.core.approvals.get(join.id)).state).toBe('pending');
+  });
+});
+
 describe('kinds', () => {
   it('what a handler throws undoes the decision', async () => {
     hub.core.approvals.register(['join'], {
