@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Browser } from 'playwright-core';
 import { launch } from '../browser/support/chromium.ts';
 import { CLAUDE_VERSIONS } from './claude-session.ts';
-import { CHAT, chat, MANUAL, reply, Spine, USER } from './spine.ts';
+import { CHAT, chat, MANUAL, messageOf, reply, Spine, USER } from './spine.ts';
 
 const TIME = 120_000;
 
@@ -46,12 +46,21 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
       await laptop.shows(/NOW I KNOW/);
       expect(await server.shows(/ANSWERED/)).toContain('half a thought');
 
-      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
-      const trace = await spine.reaches(card.subject.messageId, 'answered');
-      expect(trace.steps.map((step) => step.state)).toEqual(
-        expect.arrayContaining(['held', 'queued', 'dispatched', 'answered']),
+      const id = messageOf(card);
+      await spine.reaches(id, 'answered');
+      await spine.traceTells(
+        id,
+        /waits for approval at hub/,
+        /rule: default rule: ask once/,
+        /by owner/,
+        /at the machine at server/,
+        version === '2.1.329'
+          ? /by the inbox socket of session #/
+          : /woken by the doorbell, by the UserPromptSubmit hook of session #/,
+        /answered at server/,
+        /proof: reply msg_/,
       );
-      expect(spine.countHeard('server', card.subject.messageId)).toBe(1);
+      expect(spine.countHeard('server', id)).toBe(1);
       expect(spine.model.unknown).toEqual([]);
     },
   );
@@ -88,16 +97,15 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
 
     await laptop.prompt('please warn');
     const card = await spine.card('mind the water pipe');
-    const shown = await inTelegram(spine, 'mind the water pipe');
-    const answer = await spine.telegram.press(CHAT, shown, USER, 'Allow once');
+    const shown = await spine.inTelegram(/mind the water pipe/, 'with buttons');
+    const answer = await spine.telegram.press(CHAT, shown.id, USER, 'Allow once');
     expect(JSON.stringify(answer)).not.toMatch(/not allowed/i);
     await laptop.shows(/WARNED/);
-    if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
-    await spine.reaches(card.subject.messageId, 'dispatched', 'written', 'delivered');
+    await spine.reaches(messageOf(card), 'dispatched', 'written', 'delivered');
     writeFileSync(gate, '');
     expect((await spine.heard('server', /^dig-is-over/m)).news).toContain('mind the water pipe');
     await server.shows(/DUG AND READ/);
-    await spine.reaches(card.subject.messageId, 'seen');
+    await spine.reaches(messageOf(card), 'seen');
   });
 
   it(
@@ -127,15 +135,17 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
       expect(late.exitCode).toBe(7);
       expect(late.stderr).toMatch(/allowed/);
 
-      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
-      await spine.reaches(card.subject.messageId, 'dispatched', 'written');
+      await spine.reaches(messageOf(card), 'dispatched', 'written');
       expect(await server.screen()).toMatch(/Do you want to proceed/);
       expect(existsSync(touched)).toBe(false);
       await server.answer('Enter', /Do you want to proceed/);
       await spine.heard('server', /any news from you/);
       await server.shows(/WENT ON/);
       expect(existsSync(touched)).toBe(true);
-      await spine.reaches(card.subject.messageId, 'seen');
+      const id = messageOf(card);
+      await spine.reaches(id, 'seen');
+      const way = version === '2.1.329' ? 'by the inbox socket' : 'with a tool’s result, by the PostToolUse hook';
+      await spine.traceTells(id, new RegExp(`${way} of session #`), /delivered at server/, /proof: /, /seen at server/);
     },
   );
 
@@ -151,14 +161,21 @@ describe.each(CLAUDE_VERSIONS)('across machines, Claude Code %s', (version) => {
       const card = await spine.card('a note for later');
       await spine.mesh.operator.decide(card, 'allow');
       await laptop.shows(/LEFT/);
-      if (!('messageId' in card.subject)) throw new Error('a card of a message names it');
-      const { message, waitsFor } = await spine.reaches(card.subject.messageId, 'dispatched');
+      const id = messageOf(card);
+      const { message, waitsFor } = await spine.reaches(id, 'dispatched');
       expect(message.place).toBe('server');
       expect(waitsFor).toMatch(/session/);
       const server = await spine.claude('server');
       await server.shows(/FOUND THE NOTE/);
-      await spine.reaches(card.subject.messageId, 'seen');
-      expect(spine.countHeard('server', card.subject.messageId)).toBe(1);
+      await spine.reaches(id, 'seen');
+      expect(spine.countHeard('server', id)).toBe(1);
+      const session = (await spine.sessionOf('server', server)).slice(0, 8);
+      await spine.traceTells(
+        id,
+        /at the machine at server/,
+        new RegExp(`handed over, not yet proven at server[^○●]*session #${session}`),
+        /seen at server/,
+      );
     },
   );
 
@@ -196,27 +213,19 @@ describe('what a session refuses or holds is shown as that on every surface', ()
       const { message } = await spine.reaches(id, crossSessionInbound === 'hold' ? 'held_at_terminal' : 'failed');
       expect(message.place).toBe('server');
       expect(message.reason).toBeTruthy();
-      const printed = await spine.mesh.hub.cli(['trace', id]);
-      expect(printed.stdout).toContain('server');
-      expect(printed.stdout).toMatch(crossSessionInbound === 'hold' ? /held/i : /refuse/i);
+      await spine.traceTells(
+        id,
+        /by the inbox socket of session #/,
+        crossSessionInbound === 'hold' ? /held at the terminal at server/ : /failed at server/,
+        crossSessionInbound === 'hold' ? /asks its person at the terminal first/ : /refuse/,
+      );
       expect(spine.model.requests).toEqual([]);
-      await inTelegram(spine, crossSessionInbound === 'hold' ? 'held' : 'refuse');
+      await spine.inTelegram(crossSessionInbound === 'hold' ? /held at the terminal of server/ : /refuse/);
     } finally {
       await spine.stop();
     }
   });
 });
-
-/** The Telegram message that shows `text`, once it is there. */
-async function inTelegram(spine: Spine, text: string): Promise<number> {
-  for (;;) {
-    const found = spine.telegram
-      .messages(CHAT)
-      .findLast((message) => message.content.text.includes(text) && (message.buttons.length > 0 || text.length < 10));
-    if (found !== undefined) return found.id;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** Signs in by a one-time link and allows the card with this text, as a person would. */
 async function allowOnPage(spine: Spine, text: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { Approval, SessionState } from '../../src/protocol/model.ts';
 import { Trace } from '../../src/protocol/model.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { Mesh } from '../support/mesh.ts';
+import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
 import { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
 import { ClaudeHome, ClaudeSession } from './claude-session.ts';
 import type { ClaudeVersion } from './claude-session.ts';
@@ -199,6 +200,17 @@ export class Spine {
       const found = part.exec(rest);
       if (found === null) throw new Error(`trace does not tell ${String(part)} in its place:\n${stdout}${stderr}`);
       rest = rest.slice(found.index + found[0].length);
+    }
+  }
+
+  /** What the bot shows in the operators' chat, once it holds `what`. */
+  async inTelegram(what: RegExp, buttons?: 'with buttons'): Promise<ShownMessage> {
+    for (;;) {
+      const found = this.telegram
+        .messages(CHAT)
+        .findLast((one) => what.test(one.content.text) && (buttons === undefined || one.buttons.length > 0));
+      if (found !== undefined) return found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
