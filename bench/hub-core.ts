@@ -60,6 +60,9 @@ for (const id of ['a', 'b']) {
     daemonUrl: url,
     projects: [project('p')],
     sessions: [],
+    missions: [],
+    agents: [],
+    dialogs: [],
   });
 }
 await core.start();

@@ -114,7 +114,7 @@ describe('the web page of a real hub', () => {
     });
     await card.getByRole('button', { name: 'Allow once' }).click();
     const [pending] = (await mesh.operator.pending()).filter(
-      (one) => one.subject.kind !== 'join' && one.subject.body === 'Who is first?',
+      (one) => one.subject.kind === 'message' && one.subject.body === 'Who is first?',
     );
     if (pending === undefined) throw new Error('the card is gone');
     await mesh.operator.decide(pending, 'deny', { reason: 'too early' });

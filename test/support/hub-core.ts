@@ -105,6 +105,9 @@ export class TestHub {
       daemonUrl: this.daemons.get(id)?.url ?? 'http://127.0.0.1:1',
       projects: projects.map(projectOf),
       sessions: [...sessions],
+      missions: [],
+      agents: [],
+      dialogs: [],
     });
   }
 

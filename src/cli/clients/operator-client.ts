@@ -135,8 +135,22 @@ export class OperatorClient {
   events(after: string | undefined, limit: number): Promise<z.infer<typeof EventsPage>> {
     return this.#get(`/events${query({ after, limit })}`, EventsPage);
   }
-  approvals(state: string | undefined, limit: number): Promise<z.infer<typeof ApprovalsPage>> {
-    return this.#get(`/approvals${query({ state, limit })}`, ApprovalsPage);
+  approvals(
+    state: string | undefined,
+    limit: number,
+    from: { readonly order?: 'newest' | 'oldest'; readonly after?: string } = {},
+  ): Promise<ApprovalsPage> {
+    return this.#get(`/approvals${query({ state, limit, ...from })}`, ApprovalsPage);
+  }
+  /** Every machine that asks to join, however many other cards wait. */
+  async pendingJoins(): Promise<Approval[]> {
+    const joins: Approval[] = [];
+    for (let after: string | undefined; ; ) {
+      const page: ApprovalsPage = await this.approvals('pending', 200, after === undefined ? {} : { after });
+      joins.push(...page.approvals.filter((approval) => approval.subject.kind === 'join'));
+      after = page.approvals.at(-1)?.id;
+      if (!page.more || after === undefined) return joins;
+    }
   }
   approval(id: string): Promise<Approval> {
     return this.#get(`/approvals/${encodeURIComponent(id)}`, Approval);

@@ -100,6 +100,16 @@ async function listSessions(context: Context, options: ListOptions): Promise<voi
   }
 }
 
+const RUNG_WORDS: Readonly<Record<Session['rung'], string>> = {
+  inbox_socket: 'inbox',
+  app_server: 'app-server',
+  stream: 'stream',
+  hooks: 'hooks',
+  typed: 'typed',
+  pull: 'when it asks',
+  none: 'no way',
+};
+
 function row(agent: Agent, session: Session, now: number): string[] {
   return [
     agent.address,
@@ -107,6 +117,6 @@ function row(agent: Agent, session: Session, now: number): string[] {
     `${session.agent} ${session.agentVersion ?? ''}`.trim(),
     sessionWords(session),
     relative(session.stateSince, now),
-    { inbox_socket: 'inbox', hooks: 'hooks', pull: 'when it asks', none: 'no way' }[session.rung],
+    RUNG_WORDS[session.rung],
   ];
 }

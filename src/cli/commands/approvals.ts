@@ -15,6 +15,7 @@ import { styleFor } from '../print/style.ts';
 interface ListOptions {
   readonly state: string;
   readonly limit: number;
+  readonly after?: string;
   readonly json?: true;
 }
 interface DecideOptions {
@@ -32,6 +33,7 @@ export function define(program: Command, context: () => Context): void {
       new Option('--state <state>', 'which ones').choices([...ApprovalState.options, 'any']).default('pending'),
     )
     .option('--limit <number>', 'how many', wholeNumber(1, 200), 50)
+    .option('--after <id>', 'go on behind this one, with older ones')
     .option('--json', 'the list as JSON')
     .action((options: ListOptions) => list(context(), options));
   approvals
@@ -66,7 +68,9 @@ export function define(program: Command, context: () => Context): void {
 async function list(context: Context, options: ListOptions): Promise<void> {
   const { io } = context;
   const state = options.state === 'any' ? undefined : options.state;
-  const page = await asOperator(context, (hub) => hub.approvals(state, options.limit));
+  const page = await asOperator(context, (hub) =>
+    hub.approvals(state, options.limit, options.after === undefined ? {} : { after: options.after }),
+  );
   if (options.json === true) {
     printJson(io, page);
     return;
@@ -78,6 +82,9 @@ async function list(context: Context, options: ListOptions): Promise<void> {
     return;
   }
   io.out(page.approvals.map((approval) => card(approval, io.now(), style)).join('\n'));
+  const last = page.approvals.at(-1);
+  if (page.more && last !== undefined)
+    io.out(style.yellow(`\nThere are older ones: intercom approvals list --state ${options.state} --after ${last.id}\n`));
   if (options.state === 'pending')
     io.out(style.dim(`\nintercom approvals allow ${first.id}\nintercom approvals deny ${first.id} --reason "…"\n`));
 }

@@ -100,7 +100,7 @@ async function list(context: Context, options: Options): Promise<void> {
   const { io } = context;
   const { machines, joins } = await asOperator(context, async (hub) => ({
     ...(await hub.machines()),
-    joins: (await hub.approvals('pending', 200)).approvals.filter((approval) => approval.subject.kind === 'join'),
+    joins: await hub.pendingJoins(),
   }));
   if (options.json === true) {
     printJson(io, { machines, joins });
@@ -155,8 +155,7 @@ async function answer(context: Context, which: string, verdict: 'allow' | 'deny'
 
 /** The one pending join that is meant; a code compares both sides by itself. */
 async function findJoin(hub: OperatorClient, which: string): Promise<{ approval: Approval; byCode: boolean }> {
-  const { approvals } = await hub.approvals('pending', 200);
-  const joins = approvals.filter((approval) => approval.subject.kind === 'join');
+  const joins = await hub.pendingJoins();
   const code = which.replace(/^([0-9]{3})[- ]?([0-9]{3})$/, '$1-$2');
   const byCode = joins.filter((approval) => approval.subject.kind === 'join' && approval.subject.code === code);
   const found =

@@ -57,6 +57,19 @@ function sentence(event: HubEvent, style: Style): { mark: string; text: string }
       return event.fault === undefined
         ? { mark: style.blue('⚑'), text: `policy read: ${plural(event.rules, 'rule')}` }
         : { mark: style.red('⚑'), text: `policy file faulty, older rules hold: ${safe(event.fault)}` };
+    case 'mission.changed': {
+      const { mission } = event;
+      const why = mission.reason === undefined ? '' : ` (${safe(mission.reason)})`;
+      return {
+        mark: paintState(mission.state, style)('▶'),
+        text: `mission at ${safe(mission.machine)}/${safe(mission.project)} ${mission.state.replaceAll('_', ' ')}${why}: ${safe(mission.text)}`,
+      };
+    }
+    case 'mission.log':
+      return {
+        mark: style.dim('┊'),
+        text: `${event.missionId.slice(0, 12)} ${event.entries.map(({ label }) => safe(label)).join(' · ')}`,
+      };
     case 'system.notice': {
       const over = event.notice.clearedAt === undefined ? '' : 'over: ';
       return {

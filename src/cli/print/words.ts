@@ -1,4 +1,5 @@
 /** States and names as a person reads them on a terminal. */
+import type { MissionLimits } from '../../protocol/mission.ts';
 import type { MessageState } from '../../protocol/message-life.ts';
 import type { Approval, MachineStatus, Session } from '../../protocol/model.ts';
 import { safe } from './style.ts';
@@ -46,7 +47,20 @@ export function sessionWords(session: Session): string {
 export function approvalTitle(approval: Approval): string {
   const { subject } = approval;
   if (subject.kind === 'join') return `${safe(subject.displayName)} (${safe(subject.machineId)}) wants to join`;
+  if (subject.kind === 'tool') return `${safe(subject.from)} wants to use ${safe(subject.tool)}`;
+  if (subject.kind === 'launch') return `${safe(subject.from)} wants to start an agent at ${safe(subject.to)}`;
   return `${safe(subject.from)} → ${safe(subject.to)}`;
+}
+
+/** The limits of a mission, as far as there are any. */
+export function limitWords(limits: MissionLimits): string {
+  const { maxDurationSeconds, maxIdleSeconds, maxTurns, maxBudgetUsd } = limits;
+  return [
+    ...(maxDurationSeconds === undefined ? [] : [`${Math.ceil(maxDurationSeconds / 60)} min`]),
+    ...(maxIdleSeconds === undefined ? [] : [`${Math.ceil(maxIdleSeconds / 60)} min without work`]),
+    ...(maxTurns === undefined ? [] : [plural(maxTurns, 'turn')]),
+    ...(maxBudgetUsd === undefined ? [] : [`$${maxBudgetUsd}`]),
+  ].join(', ');
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

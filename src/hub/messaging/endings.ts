@@ -153,7 +153,7 @@ export class Endings {
 }
 
 async function heldBy(unit: MessageUnit, approval: Approval): Promise<MessageRow | undefined> {
-  if (approval.subject.kind === 'join') return undefined;
+  if (approval.subject.kind !== 'message' && approval.subject.kind !== 'ask') return undefined;
   const row = await unit.message(approval.subject.messageId);
   return row?.state === 'held' ? row : undefined;
 }

@@ -4,15 +4,12 @@
  * Invariants: a card is one message; the text to approve stands in a quote, literally, so that it cannot pass for a part of the card; hidden
  * characters are shown; what is cut is said, and the whole follows as a file. A decided card keeps its text and has no buttons.
  */
-import type { Approval, Decision, GrantScope, JoinSubject, Message, MessageSubject } from '../../protocol/model.ts';
-import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
+import type { Approval, Decision, GrantScope, Message } from '../../protocol/model.ts';
+import { cardBody } from './card-bodies.ts';
+import { escapeHtml, oneLine } from './html.ts';
 import type { CardButton, Content } from './ports.ts';
 import { stateLine } from './mirror.ts';
-import { TEXT_MAX } from './split.ts';
-import { plainTitle, shortTime } from './words.ts';
-
-/** Units kept free for decision, reason, state and the sentence about the cut. */
-const RESERVED = 900;
+import { shortTime } from './words.ts';
 
 const SCOPES: readonly { readonly scope: GrantScope; readonly letter: string; readonly label: string }[] = [
   { scope: 'once', letter: 'o', label: '✅ Allow once' },
@@ -50,9 +47,8 @@ export interface CardFacts {
 
 export function cardContent(facts: CardFacts): Content {
   const { approval } = facts;
-  const { subject } = approval;
   const isOpen = approval.state === 'pending';
-  const body = subject.kind === 'join' ? joinBody(subject) : messageBody(subject, facts);
+  const body = cardBody(facts);
   const lines = [...body.lines, isOpen ? waitingLine(approval) : outcomeLine(approval)];
   const state = facts.message === undefined || isOpen ? undefined : stateLine(facts.message);
   if (state !== undefined && approval.state === 'allowed') lines.push(state);
@@ -62,67 +58,6 @@ export function cardContent(facts: CardFacts): Content {
     ...(body.document === undefined ? {} : { document: body.document }),
     silent: false,
   };
-}
-
-function messageBody(
-  subject: MessageSubject,
-  facts: CardFacts,
-): { lines: string[]; document?: NonNullable<Content['document']> } {
-  const isQuestion = subject.kind === 'ask';
-  const head = isQuestion
-    ? '❓ <b>A question waits for your approval</b>'
-    : '✉️ <b>A message waits for your approval</b>';
-  const title = clip(plainTitle(subject.threadTitle), 100);
-  // The first message of a conversation is its title; repeating it says nothing.
-  const isTitle = title === '' || plainTitle(subject.body).startsWith(title.replace(/…$/, ''));
-  const lines = [
-    facts.approval.state === 'pending' ? head : head.replace(' waits for your approval', ''),
-    `From: ${cardParty(subject.from, facts.fromMachine)}`,
-    `To: ${cardParty(subject.to, facts.toMachine)}`,
-    ...(isTitle ? [] : [`Conversation: ${escapeHtml(title)}`]),
-    `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
-  ];
-  const room = TEXT_MAX - RESERVED - lines.join('\n').length;
-  const shown = showHidden(subject.body);
-  const isCut = shown.length > room;
-  const text = isCut ? shown.slice(0, safeCut(shown, room)) : shown;
-  lines.push(`<blockquote>${escapeHtml(text)}${isCut ? '…' : ''}</blockquote>`);
-  if (!isCut) return { lines };
-  const length = subject.body.length.toLocaleString('en-US');
-  const cut = text.length.toLocaleString('en-US');
-  lines.push(`✂️ <b>Cut:</b> you see the first ${cut} of ${length} characters. The file below has the whole text.`);
-  return {
-    lines,
-    document: {
-      name: `${subject.messageId}.txt`,
-      text: subject.body,
-      caption: 'The whole text of the card above.',
-    },
-  };
-}
-
-function joinBody(subject: JoinSubject): { lines: string[]; document?: never } {
-  const spaced = Array.from(oneLine(subject.code, 20)).join(' ');
-  return {
-    lines: [
-      '🖥 <b>A machine wants to join</b>',
-      `Machine: <b>${escapeHtml(subject.machineId)}</b> (${escapeHtml(oneLine(subject.displayName, 100))})`,
-      `Request from: <code>${escapeHtml(oneLine(subject.ip, 64))}</code>`,
-      `Its address: <code>${escapeHtml(oneLine(subject.daemonUrl, 300))}</code>`,
-      ...(subject.replaces
-        ? ['⚠️ <b>This machine is known already.</b> Approving gives it a new secret and this address.']
-        : []),
-      '',
-      'The same code must stand on that machine:',
-      `<pre>      ${escapeHtml(spaced)}      </pre>`,
-    ],
-  };
-}
-
-function cardParty(address: string, machineName: string | undefined): string {
-  const name = machineName === undefined ? '' : oneLine(machineName, 40);
-  const shown = `<code>${escapeHtml(oneLine(address, 340))}</code>`;
-  return name === '' || name === address.split('/')[0] ? shown : `${shown} (on ${escapeHtml(name)})`;
 }
 
 function waitingLine(approval: Approval): string {
@@ -137,7 +72,7 @@ function outcomeLine(approval: Approval): string {
     case 'denied':
       return `⛔ <b>Denied</b>${byWhom(decision)}${reasonOf(decision)}`;
     case 'expired':
-      return `⌛ <b>Expired</b>: nobody decided until ${shortTime(approval.expiresAt)}. It was not delivered.`;
+      return `⌛ <b>Expired</b>: nobody decided until ${shortTime(approval.expiresAt)}; that counts as no.`;
     case 'withdrawn':
       return `↩️ <b>Withdrawn</b>: no decision is needed any more.${reasonOf(decision)}`;
     case 'answered_elsewhere':

@@ -4,6 +4,7 @@ import type { Actor, HubServices } from '../services.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import type { TelegramStore } from './ports.ts';
 import { approvalKey } from './feed.ts';
+import { pendingApprovals } from './pending.ts';
 import { agoWords, partyName } from './words.ts';
 
 export const COMMANDS = [
@@ -100,17 +101,19 @@ function machineLines(machines: readonly Machine[], now: number): string[] {
 }
 
 async function approvalLines(context: CommandContext): Promise<string[]> {
-  const pending = await context.services.approvals.list({ state: 'pending', limit: 200 });
-  if (pending.length === 0) return ['✅ Nothing waits for you.'];
   const lines: string[] = [];
-  for (const approval of pending.slice(0, 30)) {
+  let count = 0;
+  for await (const approval of pendingApprovals(context.services.approvals)) {
+    count += 1;
+    if (count > 30) continue;
     const link = await cardLink(context, approval);
     const words = `${escapeHtml(subjectWords(approval))}, ${agoWords(approval.createdAt, context.now)}`;
     lines.push(link === undefined ? `• ${words}` : `• <a href="${link}">${words}</a>`);
   }
-  const rest = pending.length - lines.length;
+  if (count === 0) return ['✅ Nothing waits for you.'];
+  const rest = count - lines.length;
   return [
-    `🔔 <b>${pending.length} ${pending.length === 1 ? 'decision waits' : 'decisions wait'} for you</b>`,
+    `🔔 <b>${count} ${count === 1 ? 'decision waits' : 'decisions wait'} for you</b>`,
     ...lines,
     ...(rest > 0 ? [`… and ${rest} more.`] : []),
   ];
@@ -119,6 +122,9 @@ async function approvalLines(context: CommandContext): Promise<string[]> {
 function subjectWords(approval: Approval): string {
   const { subject } = approval;
   if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
+  if (subject.kind === 'tool') return `${partyName(subject.from)} wants to use ${subject.tool}`;
+  if (subject.kind === 'launch')
+    return `${partyName(subject.from)} wants to start ${subject.agent} at ${partyName(subject.to)}`;
   const kind = subject.kind === 'ask' ? 'question' : 'message';
   return `${kind} ${partyName(subject.from)} → ${partyName(subject.to)}`;
 }

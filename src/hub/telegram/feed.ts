@@ -14,10 +14,13 @@ import { cardContent } from './cards.ts';
 import { isForPerson, messageContent, stateLine } from './mirror.ts';
 import type { Outbox } from './outbox.ts';
 import type { Item, Lane, TelegramStore } from './ports.ts';
+import { pendingApprovals } from './pending.ts';
 import { topicName } from './words.ts';
 
 const CURSOR = 'cursor';
 const PAGE = 500;
+/** More cards than this are never open: the hub lets no more decisions wait. */
+const OPEN_MAX = 3_000;
 
 export interface FeedOptions {
   readonly services: HubServices;
@@ -93,10 +96,8 @@ export class Feed {
   /** Cards for open approvals that have none; answers on cards whose approval was decided meanwhile. */
   async #reviewApprovals(): Promise<void> {
     const { services, store } = this.#options;
-    for (const approval of await services.approvals.list({ state: 'pending', limit: PAGE })) {
-      await this.showApproval(approval, 0);
-    }
-    for (const item of await store.openItems(PAGE)) {
+    for await (const approval of pendingApprovals(services.approvals)) await this.showApproval(approval, 0);
+    for (const item of await store.openItems(OPEN_MAX)) {
       const approval = await services.approvals.get(item.key.slice(2)).catch(() => undefined);
       if (approval !== undefined && approval.state !== 'pending') await this.showApproval(approval, 0);
     }
@@ -111,16 +112,20 @@ export class Feed {
     const isOpen = approval.state === 'pending';
     if (!isOpen && (await store.item(key)) === undefined) return;
     const { subject } = approval;
-    if (subject.kind === 'join') {
-      const content = cardContent({ approval });
+    if (subject.kind === 'join' || subject.kind === 'tool') {
+      const content = cardContent({
+        approval,
+        ...(subject.kind === 'tool' ? { fromMachine: await this.#machineName(subject.from) } : {}),
+      });
       await outbox.put({ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content });
       return;
     }
-    const name = topicName(subject.from, subject.to, subject.threadTitle);
+    const isLaunch = subject.kind === 'launch';
+    const name = topicName(subject.from, subject.to, isLaunch ? subject.body : subject.threadTitle);
     await store.ensureTopic(home, subject.threadId, name);
     const now =
       message ??
-      (isOpen
+      (isOpen || isLaunch
         ? undefined
         : await services.messaging.trace(subject.messageId).then(
             (trace) => trace.message,
@@ -136,7 +141,7 @@ export class Feed {
       key,
       chatId: home,
       threadId: subject.threadId,
-      messageId: subject.messageId,
+      ...(isLaunch ? {} : { messageId: subject.messageId }),
       shownHash: approval.shownHash,
       open: isOpen,
       confirm: !isOpen && approval.state === 'allowed' && parseAddress(subject.to).kind === 'human',

@@ -108,6 +108,9 @@ describe('what a machine tells', () => {
       daemonUrl: 'http://x',
       projects: [],
       sessions: [],
+      missions: [],
+      agents: [],
+      dialogs: [],
     };
     await expect(hub.core.registry.hello('laptop', { protocol: 99, ...hello })).rejects.toMatchObject({
       code: 'unsupported_version',

@@ -162,7 +162,7 @@ export class FakeHub {
     const decision: Decision = { verdict, scope: 'once', by, via, at: this.#now(), ...extra };
     const decided: Approval = { ...approval, state: verdict === 'allow' ? 'allowed' : 'denied', decision };
     this.setApproval(decided);
-    if (approval.subject.kind !== 'join') {
+    if (approval.subject.kind === 'message' || approval.subject.kind === 'ask') {
       this.move(approval.subject.messageId, { state: verdict === 'allow' ? 'queued' : 'denied' });
     }
     return decided;
@@ -230,8 +230,15 @@ export class FakeHub {
         },
       },
       approvals: {
-        list: async ({ state, limit }) =>
-          [...this.approvals.values()].filter((each) => state === undefined || each.state === state).slice(0, limit),
+        list: async ({ state, limit, order, after }) => {
+          const all = [...this.approvals.values()];
+          if (order !== 'oldest') all.reverse();
+          const from = after === undefined ? 0 : all.findIndex((each) => each.id === after) + 1;
+          return all
+            .slice(from)
+            .filter((each) => state === undefined || each.state === state)
+            .slice(0, limit);
+        },
         get: async (id) => this.#approval(id),
         decide: async (actor, id, decision) => {
           if (this.#approval(id).shownHash !== decision.shownHash) {
@@ -293,6 +300,7 @@ export class FakeHub {
         threads: [...this.threads.values()],
         grants: [],
         notices: [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),
+        missions: [],
       }),
     };
   }
