@@ -156,7 +156,7 @@ class Hub implements RunningHub {
     const { joins, policy, operators, notices } = parts;
     const { events, messaging, approvals, registry } = parts.core;
     const services = { events, messaging, approvals, registry, joins, policy, operators, notices };
-    this.services = { ...services, snapshot: (actor) => takeSnapshot(services, clock, actor) };
+    this.services = { ...services, snapshot: (actor) => takeSnapshot(services, parts.store, clock, actor) };
   }
 
   get urls(): readonly string[] {

@@ -85,8 +85,17 @@ export interface Messaging {
   feedback(machineId: string, feedback: FeedbackRequest): Promise<void>;
 }
 
+export interface ApprovalsQuery {
+  readonly state?: ApprovalState;
+  readonly limit: number;
+  /** Newest first unless told. */
+  readonly order?: 'newest' | 'oldest';
+  readonly after?: string;
+}
+
 export interface Approvals {
-  list(query: { readonly state?: ApprovalState; readonly limit: number }): Promise<Approval[]>;
+  /** One page; `after` goes on behind that approval, in the order asked for. */
+  list(query: ApprovalsQuery): Promise<Approval[]>;
   /** By id or unambiguous prefix. Throws `unknown_approval` or `ambiguous`. */
   get(idOrPrefix: string): Promise<Approval>;
   /**

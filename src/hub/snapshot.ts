@@ -14,14 +14,16 @@ const APPROVALS_RECENT = 50;
 /** The snapshot is at least as new as its number: what comes after it on the stream may be in it already, and only replaces it. */
 export async function takeSnapshot(
   services: Omit<HubServices, 'snapshot'>,
+  store: HubStore,
   clock: Clock,
   actor: Actor,
 ): Promise<Snapshot> {
   const { epoch, lastSeq } = services.events;
-  const [machines, agents, pending, recent, threads, grants, notices] = await Promise.all([
+  const [machines, agents, pending, waiting, recent, threads, grants, notices] = await Promise.all([
     services.registry.machines(),
     services.registry.agents('all'),
-    services.approvals.list({ state: 'pending', limit: APPROVALS_PENDING }),
+    services.approvals.list({ state: 'pending', order: 'oldest', limit: APPROVALS_PENDING }),
+    store.read(pendingCount),
     services.approvals.list({ limit: APPROVALS_RECENT }),
     services.messaging.threads({ limit: THREADS }),
     services.policy.grants(),
@@ -35,7 +37,9 @@ export async function takeSnapshot(
     me: actor.operator,
     machines,
     agents,
-    approvals: [...pending, ...recent.filter((approval) => !shown.has(approval.id))],
+    // A young one that waits is counted in `pendingMore`: the page goes on behind the oldest ones.
+    approvals: [...pending, ...recent.filter((approval) => approval.state !== 'pending' && !shown.has(approval.id))],
+    pendingMore: Math.max(0, waiting - pending.length),
     threads: threads.threads,
     grants,
     notices,

@@ -11,7 +11,7 @@
  *   GET    /api/operator/snapshot                —                 → Snapshot
  *   GET    /api/operator/stream  (WebSocket)     ?after=epoch:seq  → StreamFrame…
  *   GET    /api/operator/events                  ?after=&limit=    → EventsPage
- *   GET    /api/operator/approvals               ?state=&limit=    → ApprovalsPage
+ *   GET    /api/operator/approvals               ?state=&limit=&order=&after=  → ApprovalsPage  order: newest (default) or oldest first; after: the id to go on from
  *   GET    /api/operator/approvals/:id           —                 → Approval     (an unambiguous prefix is enough)
  *   POST   /api/operator/approvals/:id/decision  DecisionRequest   → Approval
  *   GET    /api/operator/threads                 ?limit=&before=   → ThreadsPage
@@ -85,8 +85,10 @@ export const Snapshot = z.object({
   me: Operator,
   machines: z.array(Machine),
   agents: z.array(Agent),
-  /** All pending ones, and the newest decided ones. */
+  /** The pending ones, the oldest 200 at most, and the newest decided ones. */
   approvals: z.array(Approval),
+  /** Pending ones that are not in the list: younger than the youngest of them. */
+  pendingMore: z.number().int().nonnegative().default(0),
   /** The newest 50. */
   threads: z.array(Thread),
   grants: z.array(Grant),
@@ -97,7 +99,9 @@ export const Snapshot = z.object({
 export type Snapshot = z.infer<typeof Snapshot>;
 
 export const EventsPage = z.object({ epoch: z.string(), events: z.array(HubEvent), gap: z.boolean() });
-export const ApprovalsPage = z.object({ approvals: z.array(Approval) });
+/** `more`: there are others after the last one, in the order that was asked for. */
+export const ApprovalsPage = z.object({ approvals: z.array(Approval), more: z.boolean().default(false) });
+export type ApprovalsPage = z.infer<typeof ApprovalsPage>;
 
 /** `allow` with the hash of what was shown; `deny` may give a reason that the sender reads. */
 export const DecisionRequest = z.object({

@@ -52,6 +52,16 @@ function decided(): Approval {
 }
 
 describe('approvals', () => {
+  it('says that there are older ones, and goes on behind the last', async () => {
+    const { home, hub } = await withHub({
+      [`GET ${O}/approvals`]: () => ({ approvals: [approval()], more: true }),
+    });
+    const { out } = await home.run(['approvals', 'list', '--limit', '1']);
+    expect(out).toContain(`intercom approvals list --state pending --after ${APPROVAL_ID}`);
+    await home.run(['approvals', 'list', '--after', APPROVAL_ID]);
+    expect(hub.asked.at(-1)?.path).toContain(`after=${APPROVAL_ID}`);
+  });
+
   it('lists what waits, with the whole text and what to type', async () => {
     const { home } = await withHub({ [`GET ${O}/approvals`]: () => ({ approvals: [approval(), joinApproval()] }) });
     const { code, out } = await home.run(['approvals']);

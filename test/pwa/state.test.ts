@@ -11,9 +11,11 @@ import {
   decidedApprovals,
   fromSnapshot,
   mergeApproval,
+  mergePending,
   mergeThreadPage,
   OPENED_MAX,
   pendingApprovals,
+  pendingCount,
   placeOf,
   skipEvent,
   sortedMessages,
@@ -121,6 +123,8 @@ function emptySnapshot(over: Partial<Snapshot> = {}): Snapshot {
     machines: [],
     agents: [],
     approvals: [],
+    pendingMore: 0,
+    missions: [],
     threads: [],
     grants: [],
     notices: [],
@@ -316,5 +320,39 @@ describe('the state of the app', () => {
     expect(state.threads.size).toBe(THREADS_MAX);
     for (const item of threads) state = mergeThreadPage(state, { thread: item, messages: [], more: false }, false);
     expect(state.opened.size).toBe(OPENED_MAX);
+  });
+});
+
+describe('more approvals wait than the page has', () => {
+  const ids = Array.from({ length: 5 }, () => newId('approval'));
+  const [first = '', second = '', third = '', fourth = '', fifth = ''] = ids;
+  const start = (): MeshState =>
+    fromSnapshot(
+      emptySnapshot({ approvals: [approval(first, 'pending'), approval(second, 'pending')], pendingMore: 3 }),
+    );
+
+  it('counts them, and goes on behind the last one that it has', () => {
+    const state = start();
+    expect([pendingCount(state), state.unlisted]).toEqual([5, { count: 3, after: second }]);
+    const page = { approvals: [approval(third, 'pending'), approval(fourth, 'pending')], more: true };
+    const next = mergePending(state, page);
+    expect([pendingCount(next), next.unlisted]).toEqual([5, { count: 1, after: fourth }]);
+    const end = mergePending(next, { approvals: [approval(fifth, 'pending')], more: false });
+    expect([pendingApprovals(end).length, end.unlisted]).toEqual([5, undefined]);
+  });
+
+  it('knows of one of them that was decided elsewhere, and never sets it back', () => {
+    const decided = applyEvent(start(), {
+      ...{ seq: 1, at: time(1), type: 'approval.changed', approval: approval(third, 'allowed') },
+    });
+    expect(decided.unlisted?.count).toBe(2);
+    const late = mergePending(decided, { approvals: [approval(third, 'pending')], more: true });
+    expect(late.approvals.get(third)?.state).toBe('allowed');
+    expect(pendingCount(late)).toBe(4);
+  });
+
+  it('the count corrects itself at the last page', () => {
+    const wrong = fromSnapshot(emptySnapshot({ approvals: [approval(first, 'pending')], pendingMore: 9 }));
+    expect(pendingCount(mergePending(wrong, { approvals: [], more: false }))).toBe(1);
   });
 });

@@ -7,6 +7,7 @@ import { ErrorBody, IntercomError } from '../../../src/protocol/errors.ts';
 import { MessageStatus, ThreadPage } from '../../../src/protocol/machine-api.ts';
 import { Approval, Machine, Trace } from '../../../src/protocol/model.ts';
 import {
+  ApprovalsPage,
   Me,
   Snapshot,
   ThreadsPage,
@@ -30,6 +31,8 @@ export interface Api {
   signOut(): Promise<void>;
   me(): Promise<Me>;
   snapshot(): Promise<Snapshot>;
+  /** Pending approvals behind this one, oldest first. */
+  pendingAfter(id: string): Promise<ApprovalsPage>;
   decide(approvalId: string, decision: Decision): Promise<Approval>;
   threads(before: string | undefined): Promise<z.infer<typeof ThreadsPage>>;
   thread(id: string, before: string | undefined): Promise<ThreadPage>;
@@ -59,6 +62,7 @@ export function createApi(fetcher: Fetch): Api {
     signOut: () => order('POST', '/sign-out', {}),
     me: () => call('GET', '/me', Me),
     snapshot: () => call('GET', '/snapshot', Snapshot),
+    pendingAfter: (id) => call('GET', `/approvals?state=pending&order=oldest&limit=100&after=${at(id)}`, ApprovalsPage),
     decide: (id, decision) => call('POST', `/approvals/${at(id)}/decision`, Approval, decision),
     threads: (before) => call('GET', `/threads${paging(before)}`, ThreadsPage),
     thread: (id, before) => call('GET', `/threads/${at(id)}${paging(before)}`, ThreadPage),

@@ -17,6 +17,7 @@ import {
   isHuman,
   mergeApproval,
   mergeMachine,
+  mergePending,
   mergeThreadPage,
   mergeThreads,
   placeOf,
@@ -107,6 +108,15 @@ export class App {
     );
     this.change((state) => mergeApproval(state, decided));
     return decided;
+  }
+
+  /** Fetches the next of the pending approvals that are not here. */
+  async morePending(): Promise<void> {
+    const after = this.mesh.get()?.unlisted?.after;
+    if (after === undefined) return;
+    const page = await this.guarded(() => this.api.pendingAfter(after));
+    // A snapshot in between has its own place to go on from.
+    this.change((state) => (state.unlisted?.after === after ? mergePending(state, page) : state));
   }
 
   /** Fetches a conversation, or its page before the oldest message that is here. */

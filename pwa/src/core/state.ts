@@ -34,6 +34,11 @@ export interface OpenedThread {
   readonly more: boolean;
 }
 
+export interface Unlisted {
+  readonly count: number;
+  readonly after: string;
+}
+
 export interface MeshState {
   readonly epoch: string;
   readonly seq: number;
@@ -44,6 +49,8 @@ export interface MeshState {
   /** By address, `machine/project`. */
   readonly agents: ReadonlyMap<string, Agent>;
   readonly approvals: ReadonlyMap<string, Approval>;
+  /** Pending approvals that the hub has and this state lacks: how many, and the one behind which they begin. */
+  readonly unlisted: Unlisted | undefined;
   readonly threads: ReadonlyMap<string, Thread>;
   readonly grants: ReadonlyMap<string, Grant>;
   /** Live ones, by key. */
@@ -62,6 +69,7 @@ export function fromSnapshot(snapshot: Snapshot, before?: MeshState): MeshState 
     machines: byKey(snapshot.machines, (machine) => machine.id),
     agents: byKey(snapshot.agents, (agent) => agent.address),
     approvals: boundedApprovals(byKey(snapshot.approvals, (approval) => approval.id)),
+    unlisted: unlistedOf(snapshot),
     threads: boundedThreads(byKey(snapshot.threads, (thread) => thread.id)),
     grants: byKey(snapshot.grants, (grant) => grant.id),
     notices: byKey(
@@ -97,7 +105,10 @@ function changesOf(state: MeshState, event: HubEvent): Partial<MeshState> {
         opened: messageInto(state.opened, event.message),
       };
     case 'approval.changed':
-      return { approvals: boundedApprovals(withEntry(state.approvals, event.approval.id, event.approval)) };
+      return {
+        approvals: boundedApprovals(withEntry(state.approvals, event.approval.id, event.approval)),
+        unlisted: withoutDecided(state, event.approval),
+      };
     case 'machine.changed':
       return machineInto(state, event.machine);
     case 'machine.removed':
@@ -190,6 +201,36 @@ export function mergeApproval(state: MeshState, approval: Approval): MeshState {
   const known = state.approvals.get(approval.id);
   if (known !== undefined && known.state !== 'pending') return state;
   return { ...state, approvals: boundedApprovals(withEntry(state.approvals, approval.id, approval)) };
+}
+
+/** The next pending approvals, oldest first, as they were asked for behind `unlisted.after`. */
+export function mergePending(
+  state: MeshState,
+  page: { readonly approvals: readonly Approval[]; readonly more: boolean },
+): MeshState {
+  const { unlisted } = state;
+  const last = page.approvals.at(-1);
+  const fresh = page.approvals.filter((approval) => !state.approvals.has(approval.id)).length;
+  const merged = page.approvals.reduce(mergeApproval, state);
+  if (unlisted === undefined || last === undefined || !page.more) return { ...merged, unlisted: undefined };
+  return { ...merged, unlisted: { count: Math.max(1, unlisted.count - fresh), after: last.id } };
+}
+
+/** How many wait, also those that are not here. */
+export function pendingCount(state: MeshState): number {
+  return pendingApprovals(state).length + (state.unlisted?.count ?? 0);
+}
+
+function unlistedOf(snapshot: Snapshot): Unlisted | undefined {
+  const last = snapshot.approvals.findLast((approval) => approval.state === 'pending');
+  if (snapshot.pendingMore === 0 || last === undefined) return undefined;
+  return { count: snapshot.pendingMore, after: last.id };
+}
+
+/** An approval that this state does not know and that is decided was one of the unlisted ones. */
+function withoutDecided({ approvals, unlisted }: MeshState, approval: Approval): Unlisted | undefined {
+  if (unlisted === undefined || approval.state === 'pending' || approvals.has(approval.id)) return unlisted;
+  return unlisted.count > 1 ? { ...unlisted, count: unlisted.count - 1 } : undefined;
 }
 
 /** A machine that an HTTP answer brought; the event that follows has the last word. */

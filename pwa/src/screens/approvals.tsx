@@ -1,7 +1,8 @@
 /** What waits for the person, and what was decided lately. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { toIntercomError } from '../../../src/protocol/errors.ts';
 import { mayAct, type App } from '../core/app.ts';
-import { decidedApprovals, pendingApprovals, type MeshState } from '../core/state.ts';
+import { decidedApprovals, pendingApprovals, pendingCount, type MeshState } from '../core/state.ts';
 import { Empty } from '../ui/bits.tsx';
 import { ApprovalCard } from './approval-card.tsx';
 import { DecidedRow } from './decided-row.tsx';
@@ -12,6 +13,7 @@ const DECIDED_FIRST = 8;
 
 export function ApprovalsScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
   const pending = pendingApprovals(state);
+  const waiting = pendingCount(state);
   const decided = decidedApprovals(state);
   const [all, setAll] = useState(false);
   const settled = useSettled(pending.map((approval) => approval.id));
@@ -22,12 +24,12 @@ export function ApprovalsScreen({ app, state }: { readonly app: App; readonly st
       <section class="approvals-pending" aria-labelledby="pending-title">
         <h1 id="pending-title" ref={heading} tabIndex={-1}>
           Approvals
-          {pending.length > 0 && <span class="count">{pending.length}</span>}
+          {waiting > 0 && <span class="count">{waiting}</span>}
         </h1>
         {!mayAct(state.me) && (
           <p class="hint">You may look, but not decide: your role is “viewer”. The owner of the hub can change that.</p>
         )}
-        {pending.length === 0 && (
+        {waiting === 0 && (
           <Empty title="Nothing waits for you">
             <p>When one agent wants to write to another and your rules say “ask”, its message appears here at once.</p>
             <p>Machines that want to join ask here too.</p>
@@ -46,6 +48,7 @@ export function ApprovalsScreen({ app, state }: { readonly app: App; readonly st
             </li>
           ))}
         </ul>
+        {state.unlisted !== undefined && <MorePending app={app} count={state.unlisted.count} />}
       </section>
       {decided.length > 0 && (
         <section class="approvals-decided" aria-labelledby="decided-title">
@@ -65,6 +68,26 @@ export function ApprovalsScreen({ app, state }: { readonly app: App; readonly st
         </section>
       )}
     </div>
+  );
+}
+
+/** Cards that wait and are not here yet: said, and fetched when asked for. */
+function MorePending({ app, count }: { readonly app: App; readonly count: number }) {
+  const [busy, setBusy] = useState(false);
+  const more = (): void => {
+    setBusy(true);
+    app
+      .morePending()
+      .catch((thrown: unknown) => app.toast('bad', toIntercomError(thrown).message))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <p class="hint">
+      And {count} more {count === 1 ? 'waits' : 'wait'}.{' '}
+      <button type="button" class="text-button" disabled={busy} onClick={more}>
+        {busy ? 'Fetching …' : 'Show more'}
+      </button>
+    </p>
   );
 }
 

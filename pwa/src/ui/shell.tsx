@@ -3,7 +3,7 @@ import type { ComponentChildren, FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { App } from '../core/app.ts';
 import { hrefOf, type Route } from '../core/routes.ts';
-import { pendingApprovals, type MeshState } from '../core/state.ts';
+import { pendingCount, type MeshState } from '../core/state.ts';
 import { useStore } from '../core/store.ts';
 import { chooseTheme, theme, THEMES, type Theme } from '../core/theme.ts';
 import { ago, touchClock, useNow } from '../core/time.ts';
@@ -37,7 +37,7 @@ export function Shell(props: {
   readonly route: Route;
   readonly children: ComponentChildren;
 }) {
-  const waiting = pendingApprovals(props.state).length;
+  const waiting = pendingCount(props.state);
   useEffect(() => {
     document.title = waiting === 0 ? 'intercom' : `(${waiting}) intercom`;
   }, [waiting]);

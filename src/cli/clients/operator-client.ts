@@ -145,7 +145,7 @@ export class OperatorClient {
   /** Every machine that asks to join, however many other cards wait. */
   async pendingJoins(): Promise<Approval[]> {
     const joins: Approval[] = [];
-    for (let after: string | undefined; ; ) {
+    for (let after: string | undefined; ;) {
       const page: ApprovalsPage = await this.approvals('pending', 200, after === undefined ? {} : { after });
       joins.push(...page.approvals.filter((approval) => approval.subject.kind === 'join'));
       after = page.approvals.at(-1)?.id;

@@ -84,7 +84,9 @@ async function list(context: Context, options: ListOptions): Promise<void> {
   io.out(page.approvals.map((approval) => card(approval, io.now(), style)).join('\n'));
   const last = page.approvals.at(-1);
   if (page.more && last !== undefined)
-    io.out(style.yellow(`\nThere are older ones: intercom approvals list --state ${options.state} --after ${last.id}\n`));
+    io.out(
+      style.yellow(`\nThere are older ones: intercom approvals list --state ${options.state} --after ${last.id}\n`),
+    );
   if (options.state === 'pending')
     io.out(style.dim(`\nintercom approvals allow ${first.id}\nintercom approvals deny ${first.id} --reason "…"\n`));
 }

@@ -12,7 +12,6 @@ import { isId, newId } from '../../protocol/ids.ts';
 import type {
   Approval,
   ApprovalKind,
-  ApprovalState,
   ApprovalSubject,
   Decision,
   GrantScope,
@@ -21,7 +20,7 @@ import type {
 import type { DecisionRequest } from '../../protocol/operator-api.ts';
 import type { EventAppender } from '../events.ts';
 import { Deadlines } from '../messaging/deadlines.ts';
-import type { Actor, Approvals } from '../services.ts';
+import type { Actor, Approvals, ApprovalsQuery } from '../services.ts';
 import {
   approvalById,
   approvalPage,
@@ -142,9 +141,13 @@ export class StoredApprovals implements Approvals {
     }
   }
 
-  list(query: { readonly state?: ApprovalState; readonly limit: number }): Promise<Approval[]> {
-    const limit = Math.max(1, Math.min(query.limit, LIST_MAX));
-    return this.#parts.store.read(async (db) => (await approvalPage(db, query.state, limit)).map(toApproval));
+  list({ state, limit, order = 'newest', after }: ApprovalsQuery): Promise<Approval[]> {
+    return this.#parts.store.read(async (db) => {
+      const last = after === undefined ? undefined : await approvalById(db, after);
+      if (after !== undefined && last === undefined) throw unknownApproval(after);
+      const page = { state, limit: Math.max(1, Math.min(limit, LIST_MAX)), order, after: last?.seq };
+      return (await approvalPage(db, page)).map(toApproval);
+    });
   }
 
   get(idOrPrefix: string): Promise<Approval> {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { isoTime, type Clock } from '../../platform/clock.ts';
 import { Api, type RouteContext, type RouteSpec } from '../../platform/http/api.ts';
 import { MachineId } from '../../protocol/address.ts';
-import { GrantId, MessageId, ThreadId } from '../../protocol/ids.ts';
+import { ApprovalId, GrantId, MessageId, ThreadId } from '../../protocol/ids.ts';
 import { AgentsResponse, CancelRequest, MessageStatus, Ok, ThreadPage } from '../../protocol/machine-api.ts';
 import { LONG_POLL_MAX_SECONDS } from '../../protocol/limits.ts';
 import { Approval, ApprovalState, Grant, Machine, PolicyVerdict, Trace, type Role } from '../../protocol/model.ts';
@@ -140,16 +140,24 @@ function approvalRoutes({ services }: OperatorApiParts, needs: Needs): void {
     {
       method: 'GET',
       path: '/approvals',
-      summary: 'Approvals, newest first',
-      query: z.object({ state: ApprovalState.optional(), limit: countText(200, 50) }),
+      summary: 'Approvals, newest or oldest first',
+      query: z.object({
+        state: ApprovalState.optional(),
+        limit: countText(200, 50),
+        order: z.enum(['newest', 'oldest']).default('newest'),
+        after: ApprovalId.optional(),
+      }),
       answer: ApprovalsPage,
     },
-    async ({ query }) => ({
-      approvals: await services.approvals.list({
-        limit: query.limit,
+    async ({ query }) => {
+      const found = await services.approvals.list({
+        limit: query.limit + 1,
+        order: query.order,
         ...(query.state === undefined ? {} : { state: query.state }),
-      }),
-    }),
+        ...(query.after === undefined ? {} : { after: query.after }),
+      });
+      return { approvals: found.slice(0, query.limit), more: found.length > query.limit };
+    },
   );
   needs('viewer')(
     { method: 'GET', path: '/approvals/:id', summary: 'One approval, by id or prefix', params: path, answer: Approval },

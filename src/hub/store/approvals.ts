@@ -43,10 +43,23 @@ export function approvalsByPrefix(db: HubDb, prefix: string): Promise<ApprovalRo
     .execute();
 }
 
-/** Newest first. */
-export function approvalPage(db: HubDb, state: ApprovalState | undefined, limit: number): Promise<ApprovalRow[]> {
-  let query = db.selectFrom('approvals').selectAll().orderBy('seq', 'desc').limit(limit);
+export interface ApprovalPage {
+  readonly state: ApprovalState | undefined;
+  readonly limit: number;
+  readonly order: 'newest' | 'oldest';
+  /** The number of the last one of the page before. */
+  readonly after: number | undefined;
+}
+
+export function approvalPage(db: HubDb, { state, limit, order, after }: ApprovalPage): Promise<ApprovalRow[]> {
+  const oldest = order === 'oldest';
+  let query = db
+    .selectFrom('approvals')
+    .selectAll()
+    .orderBy('seq', oldest ? 'asc' : 'desc')
+    .limit(limit);
   if (state !== undefined) query = query.where('state', '=', state);
+  if (after !== undefined) query = query.where('seq', oldest ? '>' : '<', after);
   return query.execute();
 }
 
