@@ -24,6 +24,17 @@ export const RUNNER_PROTOCOL = 1;
 /** Bytes of one journal entry's text; what is longer is cut and marked. A line of an agent's stream may be of any length. */
 export const JOURNAL_ENTRY_MAX = 4 * 1024 * 1024;
 
+/**
+ * What a runner puts into its agent's environment, besides RunnerSpec.environment. `INTERCOM_RUNNER`: its id; hooks that the person installed for all sessions end at once where it is
+ * set. `INTERCOM_HOOK_URL` and `INTERCOM_HOOK_TOKEN` (with `hooks: true`): a hook is `POST <url>/<event>` with `Authorization: Bearer <token>`, its payload the body, what the agent
+ * is to read the answer's body. `${INTERCOM_HOOK_URL}` in `files` is replaced by the address; the token stands in no file.
+ */
+export const RUNNER_ENVIRONMENT = {
+  runner: 'INTERCOM_RUNNER',
+  hookUrl: 'INTERCOM_HOOK_URL',
+  hookToken: 'INTERCOM_HOOK_TOKEN',
+} as const;
+
 /** A process as it can be told from a later one with the same number. */
 export const ProcessMark = z.object({ pid: z.number().int().positive(), startedAt: z.string().max(60) });
 export type ProcessMark = z.infer<typeof ProcessMark>;
