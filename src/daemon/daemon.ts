@@ -23,10 +23,12 @@ import { isAlive, systemProcesses } from './agents/process-table.ts';
 import { ProjectDirectory } from './discovery/project-directory.ts';
 import { AnswerClaims } from './http/answer-claims.ts';
 import { LocalKey } from './http/local-caller.ts';
+import { HookTally } from './http/hook-tally.ts';
 import { localApp } from './http/local-server.ts';
 import { NetworkListener } from './http/network-listener.ts';
 import { networkApp } from './http/network-server.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
+import { Launcher } from './launcher/launcher.ts';
 import { Link, type Membership } from './link/hub-link.ts';
 import { MachineProfile } from './link/machine-profile.ts';
 import { MachineSecret } from './link/secret.ts';
@@ -125,6 +127,8 @@ async function build(
   const { displayName, description } = config.machine;
   const profile = await MachineProfile.load({ displayName, description }, store.facts);
   // Link and listener need each other: the link asks for our address only after both are there.
+  const launcher = new Launcher({ missions: store.missions });
+  const dialogs = { decided: () => undefined, dialogs: () => [] };
   const reach: { url: () => string } = { url: () => '' };
   const link = new Link({
     machineId,
@@ -133,6 +137,8 @@ async function build(
     projects,
     book,
     machine: () => profile.facts,
+    missions: launcher,
+    dialogs,
     daemonUrl: () => reach.url(),
     version,
     epoch,
@@ -151,6 +157,8 @@ async function build(
       secret: membership?.secret,
       link,
       inbox: store.inbox,
+      missions: launcher,
+      dialogs,
       hasProject: (id) => projects.has(id),
       isDegraded: () => store.fault !== undefined,
       onRevoked: async () => {
@@ -168,6 +176,7 @@ async function build(
   stops.push(() => network.stop());
   await network.start();
 
+  const hookTally = new HookTally(clock, log);
   const status = async (): Promise<LocalStatus> => ({
     machineId,
     version,
@@ -183,6 +192,7 @@ async function build(
     inbox: await store.inbox.waiting(),
     projects: projects.list().length,
     sessions: [...book.list()],
+    hooks: hookTally.facts,
   });
   const claims = new AnswerClaims(delivery, clock);
   const local = {
@@ -197,6 +207,7 @@ async function build(
     profile,
     plain,
     hooks,
+    hookTally,
     status,
     clock,
     log,

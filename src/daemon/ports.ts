@@ -6,16 +6,15 @@
  *   sessions/   SessionBook: the live agent sessions; Delivery: gets mail into them
  *   agents/     AgentAdapter: what one agent program can do, and how
  *   discovery/  Projects: the project directories of this machine
- *   launcher/   Runners: the runners of this machine, connected; ManagedHooks: who answers the hooks of their agents
+ *   launcher/   MissionDesk: the missions of this machine
  */
-import type { DeliverDecision, DeliverMessage } from '../protocol/daemon-api.ts';
+import type { DeliverMessage, DeliverMission, DeliverMissionStop } from '../protocol/daemon-api.ts';
 import type { LocalSubmit } from '../protocol/local-api.ts';
 import type { InboxTaken } from '../protocol/local-api.ts';
-import type { MessageStatus, ThreadPage } from '../protocol/machine-api.ts';
+import type { HelloRequest, MessageStatus, ThreadPage } from '../protocol/machine-api.ts';
 import type { MessageState } from '../protocol/message-life.ts';
+import type { AgentOffer, Inspection } from '../protocol/mission.ts';
 import type { Agent, Project, Session, Trace } from '../protocol/model.ts';
-import type { DaemonFrame, RunnerRecord, ScreenState, TypingOutcome } from '../protocol/runner-api.ts';
-import type { AgentEvent } from './agents/program.ts';
 
 export type Unsubscribe = () => void;
 
@@ -155,67 +154,16 @@ export interface AgentHooks {
   }): Promise<HookAnswer | undefined>;
 }
 
-/** What a runner answered to a request. A `problem` says in words why nothing came of it. */
-export interface RunnerReply {
-  readonly outcome?: TypingOutcome | undefined;
-  readonly lines?: readonly string[] | undefined;
-  readonly state?: ScreenState | undefined;
-  readonly problem?: string | undefined;
-}
-
-/** What can be asked of a runner and is answered. */
-export type RunnerRequest =
-  | Omit<Extract<DaemonFrame, { frame: 'write' }>, 'request'>
-  | Omit<Extract<DaemonFrame, { frame: 'type' }>, 'request'>
-  | Omit<Extract<DaemonFrame, { frame: 'answer' }>, 'request'>
-  | Omit<Extract<DaemonFrame, { frame: 'look' }>, 'request'>;
-
-/** One runner (of a mission, or of `intercom run`), as long as its process lives. */
-export interface RunnerHandle {
-  readonly id: string;
-  readonly record: RunnerRecord;
-  /** The agent's session, as soon as it is known. */
-  readonly session: string | undefined;
-  /** The project that it works in. */
-  readonly project: string;
-  /** What its screen shows; undefined until told, and for headless ones. */
-  readonly screen: ScreenState | undefined;
-  /** The input line that says `text` to a headless agent in mid-run; undefined: it takes none. */
-  inputLine(text: string, id: string): string | undefined;
-  /** Resolves with its answer; a lost connection or silence is a `problem`, never a rejection. */
-  ask(request: RunnerRequest): Promise<RunnerReply>;
-  interrupt(): void;
-  stop(graceMs: number): void;
-}
-
-export interface Runners {
-  list(): readonly RunnerHandle[];
-  bySession(session: string): RunnerHandle | undefined;
-  /** event: what the agent did, live only (what a restart of the daemon reads again is not told twice) · changed: its session or screen · gone. */
-  onChange(
-    listener: (
-      runner: RunnerHandle,
-      change: { readonly what: 'event'; readonly event: AgentEvent } | { readonly what: 'changed' | 'gone' },
-    ) => void,
-  ): Unsubscribe;
-  /** Who answers the hooks that managed agents wait on; one. Without it they get nothing to print. */
-  answerHooks(hooks: ManagedHooks): void;
-}
-
-export interface ManagedHooks {
-  /** A hook of a managed agent waits at most `waitMs`; `signal` aborts when the agent's side is gone. `body` is its payload. */
-  event(
-    runner: RunnerHandle,
-    call: { readonly event: string; readonly body: string; readonly waitMs: number; readonly signal: AbortSignal },
-  ): Promise<HookAnswer>;
-  /** The answer with this offer went out to the agent. */
-  printed(offer: string): void;
-}
-
-/** The permission dialogs of this machine's sessions, as launcher and link see them (sessions/permission-desk.ts). */
-export interface Dialogs {
-  /** `ref` of each open one, for hello. */
-  refs(): readonly string[];
-  /** The hub told the outcome of one; durable enough when this resolves. */
-  decided(decision: DeliverDecision): Promise<void>;
+/** The missions of this machine (launcher/). */
+export interface MissionDesk {
+  /** One result each; durable when this resolves. */
+  accept(items: readonly DeliverMission[]): Promise<readonly ('stored' | 'known')[]>;
+  /** Durable when this resolves; the rest follows as news. */
+  stopMission(stop: DeliverMissionStop): Promise<void>;
+  forHello(): Promise<HelloRequest['missions']>;
+  offers(): readonly AgentOffer[];
+  /** Throws `unknown_session` where no runner of this machine has it. */
+  inspect(session: string, lines: number): Promise<Inspection>;
+  /** Where the terminal of this session is watched; throws `unknown_session`, or `failed` where it has no terminal. */
+  terminalOf(session: string): { readonly socket: string; readonly key: string };
 }

@@ -36,8 +36,10 @@ import { ProjectDetails } from '../store/facts.ts';
 import type { Inbox } from '../store/inbox.ts';
 import type { AnswerClaims } from './answer-claims.ts';
 import { hookRouter } from './hook-router.ts';
+import type { HookTally } from './hook-tally.ts';
 import { identify, readCaller, type Identity, type LocalKey } from './local-caller.ts';
 import { MessageWaits } from './message-waits.ts';
+import { missionRoutes } from './mission-routes.ts';
 import type { PlainSessions } from './plain-sessions.ts';
 
 export interface LocalOptions {
@@ -53,6 +55,7 @@ export interface LocalOptions {
   readonly plain: PlainSessions;
   readonly inbox: Inbox;
   readonly hooks: AgentHooks;
+  readonly hookTally: HookTally;
   readonly status: () => Promise<LocalStatus>;
   readonly clock: Clock;
   readonly log: Log;
@@ -81,6 +84,7 @@ export function localApp(options: LocalOptions): Express {
   messageRoutes(api, options);
   inboxRoutes(api, options);
   machineRoutes(api, options);
+  missionRoutes(api, options.link.missions);
   app.use(api.router);
   finishApp(app, options.log);
   return app;

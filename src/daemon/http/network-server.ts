@@ -13,17 +13,22 @@ import type { Log } from '../../platform/log.ts';
 import {
   DeliverRequest,
   DeliverResponse,
+  InspectRequest,
   PingResponse,
   RotateRequest,
   type DeliverItem,
   type DeliverMessage,
+  type DeliverMission,
 } from '../../protocol/daemon-api.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../../protocol/limits.ts';
 import { DiscoverResponse, HealthResponse, Ok, type MessageStatus } from '../../protocol/machine-api.ts';
+import { Inspection } from '../../protocol/mission.ts';
 import { HUB_SIGNER } from '../../protocol/signing.ts';
 import type { Link } from '../link/hub-link.ts';
 import type { MachineSecret } from '../link/secret.ts';
+import type { MissionDesk } from '../ports.ts';
+import type { DecisionDesk } from '../sessions/managed.ts';
 import type { Inbox } from '../store/inbox.ts';
 
 export interface NetworkOptions {
@@ -34,6 +39,8 @@ export interface NetworkOptions {
   readonly secret: MachineSecret | undefined;
   readonly link: Link;
   readonly inbox: Inbox;
+  readonly missions: Pick<MissionDesk, 'accept' | 'stopMission' | 'inspect'>;
+  readonly dialogs: Pick<DecisionDesk, 'decided'>;
   readonly hasProject: (id: string) => boolean;
   /** Nothing can be stored now. */
   readonly isDegraded: () => boolean;
@@ -101,6 +108,16 @@ function hubApi(options: NetworkOptions): Api<SignedBy> {
       return { ok: true as const };
     },
   );
+  api.route(
+    {
+      method: 'POST',
+      path: '/api/hub/inspect',
+      summary: 'One look at a session that this machine runs.',
+      body: InspectRequest,
+      answer: Inspection,
+    },
+    async ({ body }) => options.missions.inspect(body.session, body.lines),
+  );
   api.route({ method: 'GET', path: '/api/hub/ping', summary: 'Is it there?', answer: PingResponse }, async () => {
     link.heardFromHub();
     const { machineId, epoch, version } = options;
@@ -128,35 +145,78 @@ function secretsOf(machine: string, secret: MachineSecret | undefined, link: Lin
   return secret.accepted();
 }
 
-/** Neighbouring messages are stored together; a cancellation comes after what was before it. */
+/**
+ * Neighbours of one kind are stored together, in one flush to disk; whatever else comes is done after what was before it, so that the order of
+ * the hub's outbox holds.
+ */
 async function deliver(
   options: NetworkOptions,
   items: readonly { readonly seq: number; readonly body: DeliverItem }[],
 ): Promise<DeliverResult[]> {
   const results = new Map<number, DeliverResult>();
-  let run: { seq: number; message: DeliverMessage }[] = [];
+  const mail = new Batch<DeliverMessage>((messages) => options.inbox.accept(messages), results);
+  const missions = new Batch<DeliverMission>((found) => options.missions.accept(found), results);
   const news: MessageStatus[] = [];
-  const store = async (): Promise<void> => {
-    const stored = run;
-    run = [];
-    const outcome = await options.inbox.accept(stored.map(({ message }) => message));
-    stored.forEach(({ seq }, index) => results.set(seq, { seq, result: outcome[index] ?? 'stored' }));
+  const inOrder = async (): Promise<void> => {
+    await mail.store();
+    await missions.store();
   };
   for (const { seq, body } of items) {
-    if (body.item === 'status') {
-      news.push(body.status);
-      results.set(seq, { seq, result: 'stored' });
-    } else if (body.item === 'cancel') {
-      await store();
-      await options.inbox.cancel(body.id, body.reason);
-      results.set(seq, { seq, result: 'stored' });
-    } else if (options.hasProject(body.project)) {
-      run.push({ seq, message: body });
-    } else {
-      const reason = `there is no project "${body.project}" on ${options.machineId} (any more)`;
-      results.set(seq, { seq, result: 'refused', reason });
+    switch (body.item) {
+      case 'status':
+        news.push(body.status);
+        break;
+      case 'message':
+        if (options.hasProject(body.project)) mail.add(seq, body);
+        else results.set(seq, { seq, result: 'refused', reason: noProject(body.project, options.machineId) });
+        continue;
+      case 'mission':
+        missions.add(seq, body);
+        continue;
+      case 'cancel':
+        await inOrder();
+        await options.inbox.cancel(body.id, body.reason);
+        break;
+      case 'mission_stop':
+        await inOrder();
+        await options.missions.stopMission(body);
+        break;
+      case 'decision':
+        options.dialogs.decided(body);
+        break;
     }
+    results.set(seq, { seq, result: 'stored' });
   }
-  await Promise.all([store(), options.link.takeNews(news)]);
+  await Promise.all([inOrder(), options.link.takeNews(news)]);
   return items.flatMap(({ seq }) => results.get(seq) ?? []);
+}
+
+function noProject(project: string, machineId: string): string {
+  return `there is no project "${project}" on ${machineId} (any more)`;
+}
+
+/** Items of one kind that are stored together. */
+class Batch<T> {
+  readonly #accept: (items: readonly T[]) => Promise<readonly ('stored' | 'known')[]>;
+  readonly #results: Map<number, DeliverResult>;
+  #waiting: { readonly seq: number; readonly item: T }[] = [];
+
+  constructor(
+    accept: (items: readonly T[]) => Promise<readonly ('stored' | 'known')[]>,
+    results: Map<number, DeliverResult>,
+  ) {
+    this.#accept = accept;
+    this.#results = results;
+  }
+
+  add(seq: number, item: T): void {
+    this.#waiting.push({ seq, item });
+  }
+
+  async store(): Promise<void> {
+    const stored = this.#waiting.splice(0);
+    if (stored.length === 0) return;
+    const outcome = await this.#accept(stored.map(({ item }) => item));
+    stored.forEach(({ seq }, index) => this.#results.set(seq, { seq, result: outcome[index] ?? 'stored' }));
+  }
 }

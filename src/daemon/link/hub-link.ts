@@ -23,13 +23,16 @@ import {
 import type { MessageState } from '../../protocol/message-life.ts';
 import { Trace, type Agent } from '../../protocol/model.ts';
 import type { z } from 'zod';
-import type { HubLink, Projects, SessionBook } from '../ports.ts';
+import type { HubLink, MissionDesk, Projects, SessionBook } from '../ports.ts';
+import type { DecisionDesk } from '../sessions/managed.ts';
 import { provisionalThread, type OutboxEntry } from '../store/outbox.ts';
 import type { OwedReceipt } from '../store/receipts.ts';
 import type { DaemonStore } from '../store/store.ts';
 import { HubClient } from './hub-client.ts';
 import { HubState } from './hub-state.ts';
 import { lateNotice } from './late-news.ts';
+import { MissionCalls } from './mission-calls.ts';
+import { missionPump } from './mission-news.ts';
 import { Registration, type MachineFacts } from './registration.ts';
 import type { MachineSecret } from './secret.ts';
 import { StatusDesk } from './status-desk.ts';
@@ -55,6 +58,8 @@ export interface LinkOptions {
   readonly projects: Projects;
   readonly book: SessionBook;
   readonly machine: () => MachineFacts;
+  readonly missions: Pick<MissionDesk, 'forHello' | 'offers'>;
+  readonly dialogs: Pick<DecisionDesk, 'dialogs'>;
   readonly daemonUrl: () => string;
   readonly version: string;
   readonly epoch: string;
@@ -67,11 +72,14 @@ interface Joined {
   readonly registration: Registration;
   readonly submitter: Submitter;
   readonly receipts: OrderedPump<OwedReceipt>;
+  readonly missionNews: ReturnType<typeof missionPump>;
 }
 
 export class Link implements HubLink {
   readonly state: HubState;
   readonly url: string;
+  /** What agents of this machine ask about missions, and the dialogs of its sessions. */
+  readonly missions: MissionCalls;
   readonly #options: LinkOptions;
   readonly #desk: StatusDesk;
   readonly #joined: Joined | undefined;
@@ -80,6 +88,7 @@ export class Link implements HubLink {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.url = options.membership?.url ?? '';
+    this.missions = new MissionCalls(() => this.#member().client);
     this.state = new HubState(options.clock, options.log, options.membership !== undefined);
     this.#desk = new StatusDesk(options.machineId, options.clock);
     this.#joined = options.membership === undefined ? undefined : this.#join(options.membership);
@@ -99,10 +108,12 @@ export class Link implements HubLink {
     if (joined === undefined) return;
     await joined.submitter.start();
     this.#options.store.onReceipt(() => this.state.online && joined.receipts.kick());
+    this.#options.store.missions.onNews(() => this.state.online && joined.missionNews.kick());
     this.state.onChange((state) => {
       if (state !== 'online') return;
       joined.submitter.kick();
       joined.receipts.kick();
+      joined.missionNews.kick();
     });
     joined.registration.start();
   }
@@ -116,6 +127,7 @@ export class Link implements HubLink {
       joined.registration.stop(),
       joined.submitter.stop(),
       joined.receipts.stop(),
+      joined.missionNews.stop(),
     ]);
   }
 
@@ -282,7 +294,8 @@ export class Link implements HubLink {
       },
       longestDelayMs: 5_000,
     });
-    return { client, registration, submitter, receipts };
+    const missionNews = missionPump({ client, state, missions: store.missions, clock, log });
+    return { client, registration, submitter, receipts, missionNews };
   }
 
   async #sendReceipts(client: HubClient, owed: readonly OwedReceipt[]): Promise<void> {

@@ -11,8 +11,10 @@ import type { Log } from '../../platform/log.ts';
 import { toIntercomError } from '../../protocol/errors.ts';
 import { HEARTBEAT_SECONDS, HTTP_BODY_MAX, PROTOCOL_VERSION } from '../../protocol/limits.ts';
 import { HeartbeatResponse, HelloResponse, Ok, type HelloRequest } from '../../protocol/machine-api.ts';
+import { AgentOffer } from '../../protocol/mission.ts';
 import { Project, Session } from '../../protocol/model.ts';
-import type { Projects, SessionBook, Unsubscribe } from '../ports.ts';
+import type { MissionDesk, Projects, SessionBook, Unsubscribe } from '../ports.ts';
+import type { DecisionDesk } from '../sessions/managed.ts';
 import type { HubClient } from './hub-client.ts';
 import type { HubState } from './hub-state.ts';
 
@@ -46,6 +48,8 @@ export interface RegistrationOptions {
   readonly projects: Projects;
   readonly book: SessionBook;
   readonly outboxCount: () => number;
+  readonly missions: Pick<MissionDesk, 'forHello' | 'offers'>;
+  readonly dialogs: Pick<DecisionDesk, 'dialogs'>;
 }
 
 export class Registration {
@@ -175,7 +179,7 @@ export class Registration {
     const told = new Map(this.#sessions);
     try {
       const answer = await options.client.call(
-        { method: 'POST', path: '/api/machine/hello', body: this.#helloBody() },
+        { method: 'POST', path: '/api/machine/hello', body: await this.#helloBody() },
         HelloResponse,
       );
       this.#hubEpoch = answer.hubEpoch;
@@ -190,7 +194,7 @@ export class Registration {
     }
   }
 
-  #helloBody(): HelloRequest {
+  async #helloBody(): Promise<HelloRequest> {
     const options = this.#options;
     const machine = options.machine();
     return {
@@ -206,6 +210,9 @@ export class Registration {
         options.book.list().filter((session) => session.state !== 'ended'),
         2000,
       ),
+      missions: await options.missions.forHello(),
+      agents: fitting(AgentOffer, options.missions.offers(), 50),
+      dialogs: options.dialogs.dialogs().slice(0, 2000),
     };
   }
 

@@ -13,6 +13,7 @@ import { DeliverMessage } from '../../protocol/daemon-api.ts';
 import { Receipt } from '../../protocol/machine-api.ts';
 import { canMove, MessageState } from '../../protocol/message-life.ts';
 import type { InboxEntry, InboxMove, InboxStore, Unsubscribe } from '../ports.ts';
+import { oneLine } from './one-line.ts';
 import type { DaemonSchema } from './schema.ts';
 
 /** States in which something may still happen here. */
@@ -313,10 +314,4 @@ async function addReceipt(
     .values({ receipt: JSON.stringify(receipt) })
     .execute();
   return true;
-}
-
-/** What may stand in a line of text on the wire: agents' words can hold anything. */
-function oneLine(text: string, max: number): string {
-  const clean = text.replace(/[\p{C}\s]+/gu, ' ').trim();
-  return clean.length <= max ? clean : `${clean.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
 }

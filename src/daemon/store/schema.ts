@@ -71,6 +71,46 @@ export interface DaemonSchema {
     seen_at: number;
   };
   facts: { name: string; value: string };
+  /** Runs of missions on this machine, in order of arrival. */
+  missions: {
+    seq: Generated<number>;
+    mission_id: string;
+    run: number;
+    /** The DeliverMission as JSON. */
+    item: string;
+    state: string;
+    /** Milliseconds. */
+    state_since: number;
+    reason: string | null;
+    /** 1: nothing more happens to this run. */
+    over: number;
+    session: string | null;
+    /** What was asked of it meanwhile (cancel, pause), as JSON, until it is done. */
+    stop: string | null;
+    /** The runner of the present attempt, and the last number of its journal that the state and the news hold. */
+    runner: string | null;
+    journal_seq: number;
+    /** The last number of the mission's log that was given out. */
+    log_seq: number;
+    /** Log entries that wait for the hub, their size, and how many were left out since the last `gap`. */
+    queued_entries: number;
+    queued_bytes: number;
+    left_out: number;
+    /** The rest as JSON (MissionFacts). */
+    facts: string;
+    changed_at: number;
+  };
+  /** What the hub has still to be told about missions, in order. */
+  mission_news: {
+    seq: Generated<number>;
+    mission_id: string;
+    run: number;
+    /** Log entries in it. */
+    entries: number;
+    bytes: number;
+    /** The MissionNews as JSON. */
+    news: string;
+  };
 }
 
 export const DAEMON_MIGRATIONS: readonly Migration[] = [
@@ -136,6 +176,43 @@ export const DAEMON_MIGRATIONS: readonly Migration[] = [
         seen_at INTEGER NOT NULL
       ) STRICT;
       CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    `,
+  },
+  {
+    name: 'missions and the news of them',
+    sql: `
+      CREATE TABLE missions (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        mission_id TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        item TEXT NOT NULL,
+        state TEXT NOT NULL,
+        state_since INTEGER NOT NULL,
+        reason TEXT,
+        over INTEGER NOT NULL,
+        session TEXT,
+        stop TEXT,
+        runner TEXT,
+        journal_seq INTEGER NOT NULL DEFAULT 0,
+        log_seq INTEGER NOT NULL,
+        queued_entries INTEGER NOT NULL DEFAULT 0,
+        queued_bytes INTEGER NOT NULL DEFAULT 0,
+        left_out INTEGER NOT NULL DEFAULT 0,
+        facts TEXT NOT NULL,
+        changed_at INTEGER NOT NULL,
+        UNIQUE (mission_id, run)
+      ) STRICT;
+      CREATE INDEX missions_open ON missions (seq) WHERE over = 0;
+      CREATE INDEX missions_changed ON missions (changed_at);
+      CREATE TABLE mission_news (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        mission_id TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        entries INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        news TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX mission_news_mission ON mission_news (mission_id);
     `,
   },
 ];

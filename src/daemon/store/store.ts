@@ -7,6 +7,7 @@ import { Database } from '../../platform/store/database.ts';
 import type { IntercomError } from '../../protocol/errors.ts';
 import { Facts } from './facts.ts';
 import { Inbox } from './inbox.ts';
+import { Missions } from './missions.ts';
 import { Outbox } from './outbox.ts';
 import { Receipts } from './receipts.ts';
 import { DAEMON_MIGRATIONS, type DaemonSchema } from './schema.ts';
@@ -23,6 +24,7 @@ export class DaemonStore {
   readonly inbox: Inbox;
   readonly receipts: Receipts;
   readonly outbox: Outbox;
+  readonly missions: Missions;
   readonly facts: Facts;
   readonly #database: Database<DaemonSchema>;
   readonly #clock: Clock;
@@ -46,6 +48,7 @@ export class DaemonStore {
     this.inbox = new Inbox(this.#database, options.clock, options.log, () => this.#onReceipt());
     this.receipts = new Receipts(this.#database);
     this.outbox = new Outbox(this.#database, options.clock);
+    this.missions = new Missions(this.#database, options.clock, options.log);
     this.facts = new Facts(this.#database);
   }
 
@@ -77,5 +80,6 @@ export class DaemonStore {
   async #prune(): Promise<void> {
     await this.inbox.prune();
     await this.outbox.prune();
+    await this.missions.prune();
   }
 }
