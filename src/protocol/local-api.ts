@@ -165,5 +165,13 @@ export const LocalStatus = z.object({
   inbox: z.number().int().nonnegative(),
   projects: z.number().int().nonnegative(),
   sessions: z.array(Session),
+  /** Hook calls that came to nothing since the start: larger than is read (HTTP_BODY_MAX), or failed here. */
+  hooks: z
+    .object({
+      tooLarge: z.number().int().nonnegative(),
+      failed: z.number().int().nonnegative(),
+      last: z.object({ agent: z.string(), event: z.string(), at: Time }).optional(),
+    })
+    .optional(),
 });
 export type LocalStatus = z.infer<typeof LocalStatus>;

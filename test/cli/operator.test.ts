@@ -288,11 +288,16 @@ describe('status and doctor', () => {
       [`GET ${O}/machines`]: () => ({ machines: [machine({ clockOffsetSeconds: -45 })] }),
     });
     await mkdir(home.paths.config, { recursive: true });
-    await writeFile(home.paths.configFile, 'machine: {id: laptop}\nhub: {prot: 1}\n', { mode: 0o600 });
+    await writeFile(
+      home.paths.configFile,
+      'machine: {id: laptop}\nhub: {prot: 1}\ntelegram: {bot_token: "123456:AAbbCCddEEffGGhhIIjjKKll", api_root: "http://127.0.0.1:9"}\n',
+      { mode: 0o600 },
+    );
     await withDaemon(home, {
       'GET /local/status': () => ({
         ...localStatus(),
         hub: { url: 'http://h:1', state: 'refused', problem: 'clock_skew', since: T0 },
+        hooks: { tooLarge: 3, failed: 0, last: { agent: 'claude', event: 'PostToolUse', at: T0 } },
       }),
     });
     const { code, out } = await home.run(['doctor', '--json']);
@@ -305,6 +310,8 @@ describe('status and doctor', () => {
     expect(state('link to the hub')).toBe('fail');
     expect(state('clock')).toBe('warn');
     expect(state('Telegram')).toBe('fail');
+    expect(state('Telegram bot')).toBe('warn');
+    expect(state('hook calls')).toBe('warn');
     expect(
       found.findings.filter(
         (finding) => (finding.state === 'fail' || finding.state === 'warn') && finding.next === undefined,

@@ -12,6 +12,7 @@ import {
   checkTailscale,
 } from '../doctor/here.ts';
 import { checkDaemon, checkHub } from '../doctor/mesh.ts';
+import { checkTelegramItself } from '../doctor/telegram.ts';
 import type { Context } from '../io.ts';
 import { printJson } from '../print/json.ts';
 import { safe, styleFor } from '../print/style.ts';
@@ -35,6 +36,7 @@ async function doctor(context: Context, json: boolean): Promise<void> {
     checkDisk(context).then(one),
     checkDaemon(context, mode),
     checkHub(context, mode, loaded?.config.machine.id),
+    checkTelegramItself(context, loaded?.config),
     checkAgents(context).then(one),
     checkHooks(context).then(one),
     checkTailscale().then(one),

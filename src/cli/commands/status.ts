@@ -108,6 +108,15 @@ function telegramWords({ telegram }: HubStatus, style: Style): string {
   }
 }
 
+function hookLines({ hooks }: LocalStatus, style: Style): string[] {
+  if (hooks === undefined || hooks.tooLarge + hooks.failed === 0) return [];
+  const parts = [
+    ...(hooks.tooLarge === 0 ? [] : [`${hooks.tooLarge} too large to be read`]),
+    ...(hooks.failed === 0 ? [] : [`${hooks.failed} failed`]),
+  ];
+  return [line('hook calls', `${style.yellow(parts.join(', '))}   ${style.cyan('intercom doctor')}`, style)];
+}
+
 function daemonBlock(daemon: LocalStatus, now: number, style: Style): string {
   const { hub } = daemon;
   const online = hub.state === 'online';
@@ -119,6 +128,7 @@ function daemonBlock(daemon: LocalStatus, now: number, style: Style): string {
     line('its hub', `${link} ${style.dim(safe(hub.url))}`, style),
     line('mail', `${daemon.outbox} to send · ${daemon.inbox} to deliver`, style),
     line('projects', `${daemon.projects}`, style),
+    ...hookLines(daemon, style),
   ];
   daemon.sessions.forEach((session, index) => {
     const words = paintState(session.state, style)(sessionWords(session));

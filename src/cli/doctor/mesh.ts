@@ -22,7 +22,12 @@ export async function checkDaemon(context: Context, mode: string): Promise<Findi
     if (mode === 'hub') return [skipped('daemon', 'none runs here; this machine is configured as a hub')];
     return [fail('daemon', error.message, error.next ?? 'Start it with `intercom daemon`.')];
   }
-  return [checkVersion('daemon', status.version), checkLink(status), ...checkSessions(status)];
+  return [
+    checkVersion('daemon', status.version),
+    checkLink(status),
+    ...checkSessions(status),
+    ...checkHookCalls(status),
+  ];
 }
 
 function checkVersion(name: string, version: string): Finding {
@@ -56,6 +61,23 @@ function checkLink({ hub }: LocalStatus): Finding {
         'Is the hub running, and this machine on its network? Mail waits here meanwhile.',
       );
   }
+}
+
+function checkHookCalls({ hooks }: LocalStatus): Finding[] {
+  if (hooks === undefined || hooks.tooLarge + hooks.failed === 0) return [];
+  const { tooLarge, failed, last } = hooks;
+  const which = last === undefined ? '' : `; the last: ${last.agent} ${last.event}, ${last.at}`;
+  if (failed > 0) {
+    const text = `${plural(failed, 'hook call')} failed in the daemon${which}`;
+    return [warn('hook calls', text, "Look for 'a hook failed' in the daemon's log, and report it.")];
+  }
+  return [
+    warn(
+      'hook calls',
+      `${plural(tooLarge, 'hook call')} ${tooLarge === 1 ? 'was' : 'were'} larger than 1 MiB and not read${which}`,
+      'The agent is not harmed; mail for it comes with its next hook. Let it keep large output in files.',
+    ),
+  ];
 }
 
 function checkSessions({ sessions }: LocalStatus): Finding[] {

@@ -2,7 +2,7 @@
  * The hooks' side of the local API: agents' hook events, their acknowledgement, and the doorbell.
  *
  * Invariants: a hook never fails loudly. Whatever goes wrong (no key, a body too large, a fault of ours) is answered without a body, so that
- * nothing but what was meant for the agent can come out of its hook. A doorbell waits without any time-out of ours.
+ * nothing but what was meant for the agent can come out of its hook; it is counted instead (hook-tally.ts). A doorbell waits without any time-out of ours.
  */
 import express, { type Request, type Response, type Router } from 'express';
 import type { Log } from '../../platform/log.ts';
@@ -10,6 +10,7 @@ import { HTTP_BODY_MAX } from '../../protocol/limits.ts';
 import { toIntercomError } from '../../protocol/errors.ts';
 import { HOOK_OFFER_HEADER } from '../../protocol/local-api.ts';
 import type { AgentHooks, Caller, HookAnswer } from '../ports.ts';
+import type { HookTally } from './hook-tally.ts';
 import { readCaller, type LocalKey } from './local-caller.ts';
 
 const NAME = /^[A-Za-z0-9_-]{1,60}$/;
@@ -18,18 +19,19 @@ const OFFER = /^[A-Za-z0-9_-]{1,64}$/;
 export interface HookRouterOptions {
   readonly key: LocalKey;
   readonly hooks: AgentHooks;
+  readonly hookTally: HookTally;
   readonly log: Log;
 }
 
 export function hookRouter(options: HookRouterOptions): Router {
-  const { hooks, key, log } = options;
+  const { hooks, hookTally, key, log } = options;
   const router = express.Router();
   const quietly =
     (work: (request: Request, response: Response) => Promise<void>) =>
     (request: Request, response: Response): void => {
       work(request, response).catch((thrown: unknown) => {
         const error = toIntercomError(thrown);
-        if (error.code === 'internal') log.error({ err: thrown, path: request.path }, 'a hook failed');
+        if (error.code === 'internal') hookTally.failed(agentOf(request), eventOf(request), thrown);
         else log.debug({ code: error.code, path: request.path }, 'a hook was refused');
         if (response.headersSent) response.destroy();
         else response.status(error.code === 'unauthorized' ? 401 : 204).end();
@@ -52,7 +54,8 @@ export function hookRouter(options: HookRouterOptions): Router {
       const agent = named(request.params.agent, NAME);
       const event = named(request.params.event, NAME);
       const body = await bodyOf(request);
-      if (agent === undefined || event === undefined || body === undefined) response.status(204).end();
+      if (typeof body === 'number') hookTally.tooLarge(agentOf(request), eventOf(request), body);
+      if (agent === undefined || event === undefined || typeof body === 'number') response.status(204).end();
       else print(response, await hooks.event({ agent, event, caller: readCaller(request), body }));
     }),
   );
@@ -94,12 +97,20 @@ function doorbellCaller(request: Request, caller: Caller): Caller {
   return { ...caller, pid: caller.pid ?? number, session: caller.session ?? id };
 }
 
+function agentOf(request: Request): string {
+  return named(request.params.agent, NAME) ?? 'unknown';
+}
+
+function eventOf(request: Request): string {
+  return named(request.params.event, NAME) ?? request.path.slice(0, 60);
+}
+
 function named(text: unknown, form: RegExp): string | undefined {
   return typeof text === 'string' && form.test(text) ? text : undefined;
 }
 
-/** The body, or undefined when it is larger than a hook's may be. */
-function bodyOf(request: Request): Promise<string | undefined> {
+/** The body, or its size when it is larger than a hook's may be; it is read to its end, so that the agent's side sees no broken pipe. */
+function bodyOf(request: Request): Promise<string | number> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -107,7 +118,7 @@ function bodyOf(request: Request): Promise<string | undefined> {
       size += chunk.length;
       if (size <= HTTP_BODY_MAX) chunks.push(chunk);
     });
-    request.once('end', () => resolve(size > HTTP_BODY_MAX ? undefined : Buffer.concat(chunks).toString('utf8')));
+    request.once('end', () => resolve(size > HTTP_BODY_MAX ? size : Buffer.concat(chunks).toString('utf8')));
     request.once('error', reject);
     request.once('close', () => reject(new Error('the hook went away')));
   });

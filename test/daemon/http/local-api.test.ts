@@ -254,6 +254,18 @@ describe('hooks', () => {
     expect(await post('/local/hook/ack/ofr_unknown', '')).toMatchObject({ status: 204, text: '' });
   });
 
+  it('a call that is too large harms no agent, and is counted', async () => {
+    const large = JSON.stringify({ tool_response: 'x'.repeat(1_200_000) });
+    for (let n = 0; n < 2; n += 1) {
+      expect(await post('/local/hook/claude/PostToolUse', large)).toMatchObject({ status: 204, text: '' });
+    }
+    expect((await daemon.status()).hooks).toMatchObject({
+      ...{ tooLarge: 2, failed: 0, last: { agent: 'claude', event: 'PostToolUse' } },
+    });
+    expect(await post('/local/hook/claude/PostToolUse', '{}')).toMatchObject({ status: 204 });
+    expect((await daemon.status()).hooks?.tooLarge).toBe(2);
+  });
+
   it('a doorbell without anybody to wake ends at once', async () => {
     expect(await raw('GET', '/local/doorbell/claude', { authorization: key() })).toMatchObject({
       status: 204,
