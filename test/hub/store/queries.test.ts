@@ -15,7 +15,12 @@ import {
   watchedUntil,
 } from '../../../src/hub/store/messages.ts';
 import { threadPage } from '../../../src/hub/store/threads.ts';
-import { nextApprovalExpiry, overdueApprovals, approvalPage } from '../../../src/hub/store/approvals.ts';
+import {
+  nextApprovalExpiry,
+  overdueApprovals,
+  approvalPage,
+  pendingByPolicy,
+} from '../../../src/hub/store/approvals.ts';
 import type { HubDb } from '../../../src/hub/store/hub-store.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { ALLOW_ALL, OPERATOR, TestHub } from '../../support/hub-core.ts';
@@ -55,7 +60,12 @@ describe('first pages and due lists', () => {
     ['watched questions', (db) => watchedUntil(db, now, 100)],
     ['the next watch', (db) => nextWatch(db)],
     ['questions of a session', (db) => unansweredIn(db, 'server', 'x', 100)],
-    ['pending approvals', (db) => approvalPage(db, 'pending', 100)],
+    [
+      'pending approvals',
+      (db) => approvalPage(db, { state: 'pending', limit: 100, order: 'newest', after: undefined }),
+    ],
+    ['the next page of them', (db) => approvalPage(db, { state: 'pending', limit: 100, order: 'oldest', after: 7 })],
+    ['what a new grant may answer', (db) => pendingByPolicy(db, 7, 25)],
     ['overdue approvals', (db) => overdueApprovals(db, now, 100)],
     ['the next approval to expire', (db) => nextApprovalExpiry(db)],
   ])('%s: an index, no scan of a table and no sorting', async (_name, run) => {

@@ -297,6 +297,7 @@ export class FakeHub {
         machines: [...this.machineNames.keys()].map((id) => this.#machine(id)),
         agents: this.agents,
         approvals: [...this.approvals.values()],
+        pendingMore: 0,
         threads: [...this.threads.values()],
         grants: [],
         notices: [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),

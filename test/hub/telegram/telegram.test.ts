@@ -28,6 +28,8 @@ async function open(): Promise<void> {
   await room.settled();
 }
 
+const containing = (text: string): unknown => expect.stringContaining(text);
+
 describe('cards', () => {
   it('shows the whole message, takes Allow, and keeps the text with who, where and when', async () => {
     await open();
@@ -604,7 +606,9 @@ describe('faults', () => {
     await room.pass(700_000);
     expect(room.hub.raised.filter((key) => key === 'telegram.token')).toHaveLength(1);
     expect(await room.status()).toMatchObject({ state: 'refused', outbox: 1 });
-    expect((await checkTelegram(room.config)).filter((finding) => !finding.ok)).toHaveLength(1);
+    expect(await checkTelegram(room.config)).toMatchObject([
+      { name: 'bot', state: 'fail', next: containing('@BotFather') },
+    ]);
   });
 
   it('another poller is said', async () => {
@@ -650,7 +654,11 @@ describe('faults', () => {
     room.hub.held({ ...first, body: 'patience' });
     await room.until(() => room.hub.notices.has('telegram.chat'));
     expect(room.hub.notices.get('telegram.chat')?.next).toContain('@intercom_test_bot');
-    expect((await checkTelegram(room.config)).map((finding) => finding.ok)).toEqual([true, false]);
+    expect(await checkTelegram(room.config)).toMatchObject([
+      { name: 'bot', state: 'ok' },
+      { name: 'chat', state: 'fail', next: containing('right to manage topics') },
+      { name: 'people', state: 'fail' },
+    ]);
     await room.pass(120_000);
     group.bot = 'administrator';
     room.telegram.changed(group);
@@ -727,6 +735,25 @@ describe('faults', () => {
     room.config = { ...room.config, botToken: undefined };
     room.start();
     expect(await room.status()).toEqual({ state: 'off', outbox: 0 });
-    expect((await checkTelegram(room.config))[0]?.ok).toBe(true);
+    expect(await checkTelegram(room.config)).toEqual([]);
+  });
+
+  it('doctor asks for token, group, rights and people, each with what to do', async () => {
+    const group = room.telegram.addForum(GROUP);
+    const states = async () => (await checkTelegram(room.config)).map(({ name, state }) => `${name} ${state}`);
+    expect(await states()).toEqual(['bot ok', 'chat ok', 'people ok']);
+    group.mayManageTopics = false;
+    group.absent.add(BOB);
+    expect(await states()).toEqual(['bot ok', 'chat warn', 'people warn']);
+    expect((await checkTelegram(room.config)).at(-1)).toMatchObject({
+      ...{ text: containing(`${BOB} is allowed, but not in the group`) },
+      next: containing('Invite'),
+    });
+    group.isForum = false;
+    room.config = { ...room.config, allowedUsers: [] };
+    expect(await states()).toEqual(['bot ok', 'chat ok', 'people warn']);
+    room.config = { ...room.config, apiRoot: 'http://127.0.0.1:9' };
+    expect(await checkTelegram(room.config)).toMatchObject([{ name: 'bot', state: 'warn' }]);
+    expect(JSON.stringify(await checkTelegram(room.config))).not.toContain(room.config.botToken);
   });
 });

@@ -36,6 +36,8 @@ export interface ChatState {
   /** The bot's membership; in a private chat `left` means that the person did not press Start. */
   bot: 'administrator' | 'member' | 'left';
   mayManageTopics: boolean;
+  /** People who are not in it. */
+  readonly absent: Set<number>;
   readonly messages: Map<number, ShownMessage>;
   readonly topics: Map<number, TopicState>;
   lastId: number;
@@ -50,6 +52,7 @@ export function newChat(id: number, type: ChatState['type'], title: string): Cha
     isForum: false,
     bot: 'member',
     mayManageTopics: false,
+    absent: new Set(),
     messages: new Map(),
     topics: new Map(),
     lastId: 0,

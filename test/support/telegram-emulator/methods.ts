@@ -31,7 +31,7 @@ export function run(world: World, method: string, params: Params): unknown {
     case 'getChat':
       return chatView(chatOf(world, params));
     case 'getChatMember':
-      return memberView(chatOf(world, params));
+      return memberView(chatOf(world, params), params.user_id);
     case 'sendMessage':
       return messageView(sendMessage(world, params), writable(world, params));
     case 'sendDocument':
@@ -243,7 +243,12 @@ export function chatView(chat: ChatState): Record<string, unknown> {
   return { ...base, title: chat.title, ...(chat.isForum ? { is_forum: true } : {}) };
 }
 
-function memberView(chat: ChatState): unknown {
+function memberView(chat: ChatState, user: unknown): unknown {
+  if (user !== BOT.id) {
+    // An administrator is told about anybody; a bot that is none may be refused.
+    if (chat.bot === 'left') throw bad('chat not found');
+    return { status: chat.absent.has(Number(user)) ? 'left' : 'member', user: { id: user, is_bot: false } };
+  }
   if (chat.bot === 'administrator') {
     return { status: 'administrator', user: BOT, can_manage_topics: chat.mayManageTopics };
   }
