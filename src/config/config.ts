@@ -3,6 +3,7 @@
  */
 import { join } from 'node:path';
 import type { Role } from '../protocol/model.ts';
+import { launcherOf, type LauncherConfig } from './launcher.ts';
 import type { ConfigFile, Mode } from './schema.ts';
 
 export interface OperatorConfig {
@@ -88,12 +89,7 @@ export interface Config {
     readonly approvalsDays: number;
     readonly backups: number;
   };
-  readonly agentLauncher: {
-    readonly defaultCommand: string;
-    readonly defaultArgs: readonly string[];
-    readonly allowedPaths: readonly string[];
-    readonly maxMissionDurationSeconds: number;
-  };
+  readonly agentLauncher: LauncherConfig;
 }
 
 export interface Surroundings {
@@ -166,12 +162,7 @@ function workOf(file: ConfigFile, home: string): Pick<Config, 'discovery' | 'pro
       path: expand(project.path, home),
       agentCommand: project.agent_command,
     })),
-    agentLauncher: {
-      defaultCommand: file.agent_launcher.default_command,
-      defaultArgs: file.agent_launcher.default_args,
-      allowedPaths: file.agent_launcher.allowed_paths.map((path) => expand(path, home)),
-      maxMissionDurationSeconds: file.agent_launcher.max_mission_duration,
-    },
+    agentLauncher: launcherOf(file.agent_launcher, (path) => expand(path, home)),
   };
 }
 

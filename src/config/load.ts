@@ -139,7 +139,8 @@ function unknownKeys(
       at.forEach((inner, index) => walk(inner, [...path, index]));
       return;
     }
-    const known = KNOWN_KEYS[path.map((step) => (typeof step === 'number' ? '[]' : step)).join('.')];
+    const place = path.map((step) => (typeof step === 'number' ? '[]' : step));
+    const known = KNOWN_KEYS[place.join('.')] ?? KNOWN_KEYS[[...place.slice(0, -1), '*'].join('.')];
     if (!isPlainObject(at) || known === undefined) return;
     for (const [key, inner] of Object.entries(at)) {
       const full = [...path, key];
@@ -169,7 +170,8 @@ function unknownText(key: string, known: readonly string[]): string {
 }
 
 function problemOf(issue: z.core.$ZodIssue, value: unknown): string {
-  const shown = SECRET_KEYS.includes(dotted(issue.path)) ? '' : shownValue(value);
+  const isSecret = SECRET_KEYS.includes(dotted(issue.path)) || issue.path.includes('env');
+  const shown = isSecret ? '' : shownValue(value);
   return `${shown}${expectation(issue)}`;
 }
 
@@ -237,7 +239,8 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function holdsSecret(file: ConfigFile): boolean {
-  return file.telegram.bot_token !== undefined || file.auth.token !== undefined;
+  const variables = Object.values(file.agent_launcher.agents).some(({ env }) => Object.keys(env).length > 0);
+  return file.telegram.bot_token !== undefined || file.auth.token !== undefined || variables;
 }
 
 function dotted(path: readonly PropertyKey[]): string {

@@ -17,6 +17,7 @@ import {
 } from '../protocol/limits.ts';
 import { Role } from '../protocol/model.ts';
 import { lineText } from '../protocol/text.ts';
+import { AGENT_KEYS, launcherSection } from './launcher.ts';
 import { isListenEntry } from './listen.ts';
 
 export const HUB_PORT = 7700;
@@ -154,18 +155,6 @@ const retention = z.object({
   backups: z.number().int().min(1).max(100).default(5),
 });
 
-const agentLauncher = z.object({
-  default_command: lineText(200).default('claude'),
-  default_args: z.array(z.string().max(500)).max(50).default(['-p']),
-  allowed_paths: z.array(path).max(100).default([]),
-  max_mission_duration: z
-    .number()
-    .int()
-    .min(10)
-    .max(7 * 86_400)
-    .default(1800),
-});
-
 const dispatcherMemory = z.object({
   enabled: z.boolean().default(true),
   max_messages: z.number().int().min(1).max(1000).default(10),
@@ -203,7 +192,7 @@ export const ConfigFile = z.object({
   limits: limits.prefault({}),
   inbox: inbox.prefault({}),
   retention: retention.prefault({}),
-  agent_launcher: agentLauncher.prefault({}),
+  agent_launcher: launcherSection.prefault({}),
   dispatcher: dispatcher.prefault({}),
   voice: voice.prefault({}),
   voice_styles: z.record(z.string().max(100), z.unknown()).default({}),
@@ -228,7 +217,7 @@ export function repeats(file: ConfigFile): { readonly path: (string | number)[];
 
 /**
  * The keys of every section, by dotted path (`[]` stands for any index), for the warning about unknown ones. A section that is absent
- * here takes any key.
+ * here takes any key; `*` stands for any name.
  */
 export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(ConfigFile.shape),
@@ -243,7 +232,8 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   limits: Object.keys(limits.shape),
   inbox: Object.keys(inbox.shape),
   retention: Object.keys(retention.shape),
-  agent_launcher: Object.keys(agentLauncher.shape),
+  agent_launcher: Object.keys(launcherSection.shape),
+  'agent_launcher.agents.*': AGENT_KEYS,
   dispatcher: Object.keys(dispatcher.shape),
   'dispatcher.memory': Object.keys(dispatcherMemory.shape),
   voice: Object.keys(voice.shape),
@@ -255,7 +245,7 @@ export const RENAMED_KEYS: Readonly<Record<string, string>> = {
 };
 
 /** Sections that are read and checked, for functions that a later version brings. */
-export const LATER_SECTIONS: readonly string[] = ['agent_launcher', 'dispatcher', 'voice', 'voice_styles'];
+export const LATER_SECTIONS: readonly string[] = ['dispatcher', 'voice', 'voice_styles'];
 
 /** Values that never appear in an error, a log or on a screen. */
 export const SECRET_KEYS: readonly string[] = ['telegram.bot_token', 'auth.token'];

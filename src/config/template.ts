@@ -109,7 +109,26 @@ function rest(): string {
 
 # retention:
 #   messages_days: 365
-#   events_days: 30`;
+#   events_days: 30
+
+# Starting agents from elsewhere. Each start is asked for (policies.yml, type start_agent) unless a rule lets it pass.
+# agent_launcher:
+#   default_command: claude
+#   allowed_paths: ["~/projects"]      # empty: every project of this machine
+#   max_mission_duration: 1800         # seconds a mission may work; waiting for you or for the model provider does not count
+#   max_idle: 900                      # seconds without any sign of work
+#   max_concurrent: 4                  # missions at a time on this machine (0: none are started here), the others wait in line
+#   max_per_project: 2
+#   max_depth: 3                       # agents that start agents that start agents
+#   keep_open: 600                     # seconds a terminal stays open after its mission
+#   worktrees: remove_clean            # or keep
+#   agents:
+#     claude:
+#       flags: ["--model=<name>"]      # what a caller may ask for, in place of the built-in list
+#     my-agent:
+#       command: ~/bin/my-agent        # any program; it gets the mission as its last argument, or on stdin
+#       prompt: stdin
+#       pass_env: [MY_AGENT_KEY]       # variables of the daemon's environment that it gets`;
 }
 
 /** Single quotes where that is enough; else a JSON string, which is a YAML string whatever is in it. */

@@ -82,10 +82,15 @@ projects:
       },
       auth: { token: 'ict_vps_0123456789abcdef' },
       discovery: { enabled: false, scanPaths: ['/home/u/work'], detectBy: ['CLAUDE.md'], exclude: ['**/old'] },
-      agentLauncher: { allowedPaths: ['/home/u'], maxMissionDurationSeconds: 60 },
+      agentLauncher: {
+        defaultCommand: 'claude',
+        defaultArgs: ['-p'],
+        allowedPaths: ['/home/u'],
+        maxMissionDurationSeconds: 60,
+      },
       projects: [{ id: 'site', path: '/home/u/site', agentCommand: 'codex', capabilities: ['code'] }],
     });
-    expect(warnings.map((warning) => warning.key)).toEqual(['agent_launcher']);
+    expect(warnings).toEqual([]);
   });
 
   const faults: [name: string, text: string, key: string, line: number, saying: RegExp][] = [
