@@ -43,6 +43,11 @@ export interface LaunchRequest {
 export type LaunchPlan = Pick<RunnerSpec, 'argv' | 'environment' | 'files' | 'hooks' | 'input' | 'closeInput'> & {
   readonly session?: string;
   readonly screen?: string;
+  /**
+   * Started in the agent's place, with the agent's executable and `argv` behind it: for an agent that speaks a protocol with whoever drives it
+   * (agents/acp). The launcher's `executable` is then its first, and its `argv` the rest of it, the agent's path and `argv`.
+   */
+  readonly through?: readonly string[];
 };
 
 /** What happened, in one language for all agents. */

@@ -1,0 +1,90 @@
+/**
+ * An agent's permission request as a hook of our own runner, and the decision as the option that the agent is given.
+ *
+ * The hook speaks the one dialect that permission hooks have here (`PermissionRequest`: tool_name, tool_input, permission_suggestions; answered by
+ * `hookSpecificOutput.decision`), so that whoever decides needs not know the agent. Invariant: only an `allow` that can be read allows.
+ */
+import { z } from 'zod';
+import { detailOf } from './words.ts';
+import type { PermissionOption, PermissionRequest } from './words.ts';
+
+const Answer = z.looseObject({
+  hookSpecificOutput: z.looseObject({
+    decision: z.looseObject({
+      behavior: z.enum(['allow', 'deny']),
+      message: z.string().optional(),
+      interrupt: z.boolean().optional(),
+      updatedPermissions: z.array(z.looseObject({ optionId: z.string().optional() })).optional(),
+    }),
+  }),
+});
+
+export function toPermissionHook(request: z.infer<typeof PermissionRequest>, cwd: string): unknown {
+  const { toolCall } = request;
+  const paths = (toolCall.locations ?? []).map(({ path }) => path);
+  const content = detailOf(toolCall);
+  return {
+    session_id: request.sessionId,
+    cwd,
+    hook_event_name: 'PermissionRequest',
+    tool_name: toolCall.kind ?? 'tool',
+    tool_use_id: toolCall.toolCallId,
+    tool_input: {
+      title: toolCall.title ?? '',
+      ...(paths.length === 0 ? {} : { paths }),
+      ...(content === undefined ? {} : { content }),
+      ...(toolCall.rawInput === undefined ? {} : { input: toolCall.rawInput }),
+    },
+    permission_suggestions: request.options
+      .filter(({ kind }) => kind === 'allow_always')
+      .map(({ optionId, name }) => ({ type: 'option', optionId, name })),
+  };
+}
+
+export interface Choice {
+  /** The protocol's answer. */
+  readonly result: unknown;
+  /** End the turn too. */
+  readonly interrupt: boolean;
+  readonly note: string | undefined;
+}
+
+/** `answer`: the hook's output; absent or unreadable: refused. */
+export function selectOption(options: readonly PermissionOption[], answer: string | undefined): Choice {
+  const decision = read(answer);
+  if (decision === undefined) {
+    return { result: refusal(options), interrupt: false, note: 'Nobody could be asked for a permission: refused.' };
+  }
+  if (decision.behavior === 'deny') {
+    return {
+      result: refusal(options),
+      interrupt: decision.interrupt === true,
+      note: decision.message === undefined ? undefined : `Refused: ${decision.message}`,
+    };
+  }
+  const wanted = (decision.updatedPermissions ?? []).map(({ optionId }) => optionId);
+  const always = options.find(({ kind, optionId }) => kind === 'allow_always' && wanted.includes(optionId));
+  const chosen = always ?? options.find(({ kind }) => kind === 'allow_once');
+  if (chosen === undefined) {
+    return { result: refusal(options), interrupt: false, note: 'It offers no way to allow this once: refused.' };
+  }
+  return { result: selected(chosen), interrupt: false, note: undefined };
+}
+
+export function refusal(options: readonly PermissionOption[]): unknown {
+  const no = options.find(({ kind }) => kind === 'reject_once');
+  return no === undefined ? { outcome: { outcome: 'cancelled' } } : selected(no);
+}
+
+function selected({ optionId }: PermissionOption): unknown {
+  return { outcome: { outcome: 'selected', optionId } };
+}
+
+function read(answer: string | undefined) {
+  if (answer === undefined || answer === '') return undefined;
+  try {
+    return Answer.safeParse(JSON.parse(answer)).data?.hookSpecificOutput.decision;
+  } catch {
+    return undefined;
+  }
+}
