@@ -165,6 +165,11 @@ export interface Notices {
   }): Promise<void>;
   clear(key: string): Promise<void>;
   live(): Promise<SystemNotice[]>;
+  /**
+   * Told when the store cannot be written, and with undefined when it can again. That notice lives in memory and makes no event, because
+   * there is nothing to write it to.
+   */
+  onStoreFault(listener: (fault: SystemNotice | undefined) => void): Unsubscribe;
 }
 
 /** Everything a surface may use. */

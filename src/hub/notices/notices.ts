@@ -5,10 +5,11 @@
  * memory, because it is needed most when nothing can be written.
  */
 import { isoTime, type Clock } from '../../platform/clock.ts';
+import { Emitter } from '../../platform/emitter.ts';
 import type { IntercomError } from '../../protocol/errors.ts';
 import type { SystemNotice } from '../../protocol/model.ts';
 import type { EventAppender } from '../events.ts';
-import type { Notices } from '../services.ts';
+import type { Notices, Unsubscribe } from '../services.ts';
 import type { HubStore, HubTransaction } from '../store/hub-store.ts';
 import { deleteClearedNotices, liveNotices, noticeOf, putNotice } from '../store/notices.ts';
 import type { NoticeRow } from '../store/schema.ts';
@@ -23,6 +24,10 @@ export class StoredNotices implements Notices {
   readonly #store: HubStore;
   readonly #events: EventAppender;
   readonly #clock: Clock;
+  readonly #faults = new Emitter<SystemNotice | undefined>((error) => {
+    // The store, which tells the fault, logs what comes of it.
+    throw error;
+  });
   #storeFault: SystemNotice | undefined;
 
   constructor(store: HubStore, events: EventAppender, clock: Clock) {
@@ -69,6 +74,7 @@ export class StoredNotices implements Notices {
   storeState(fault: IntercomError | undefined): void {
     if (fault === undefined) {
       this.#storeFault = undefined;
+      this.#faults.emit(undefined);
       return;
     }
     this.#storeFault = {
@@ -78,6 +84,11 @@ export class StoredNotices implements Notices {
       ...(fault.next === undefined ? {} : { next: fault.next.slice(0, 500) }),
       since: this.#storeFault?.since ?? isoTime(this.#clock.now()),
     };
+    this.#faults.emit(this.#storeFault);
+  }
+
+  onStoreFault(listener: (fault: SystemNotice | undefined) => void): Unsubscribe {
+    return this.#faults.subscribe(listener);
   }
 
   get storeFault(): SystemNotice | undefined {

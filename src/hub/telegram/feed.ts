@@ -12,6 +12,7 @@ import type { Log } from '../../platform/log.ts';
 import type { HubServices } from '../services.ts';
 import { cardContent } from './cards.ts';
 import { isForPerson, messageContent, stateLine } from './mirror.ts';
+import type { NoticePosts } from './notice-posts.ts';
 import type { Outbox } from './outbox.ts';
 import type { Item, Lane, TelegramStore } from './ports.ts';
 import { pendingApprovals } from './pending.ts';
@@ -22,11 +23,22 @@ const PAGE = 500;
 /** More cards than this are never open: the hub lets no more decisions wait. */
 const OPEN_MAX = 3_000;
 
+/** A message is held at a terminal, or may be so no more. */
+const HELD_OR_NOT: readonly Message['state'][] = [
+  'held_at_terminal',
+  'delivered',
+  'denied',
+  'expired',
+  'failed',
+  'cancelled',
+];
+
 export interface FeedOptions {
   readonly services: HubServices;
   readonly store: TelegramStore;
   readonly outbox: Outbox;
   readonly log: Log;
+  readonly posts: NoticePosts;
   readonly home: () => number | undefined;
   /** A mirrored message was left out, because too much waits. */
   readonly onOverflow: () => void;
@@ -90,7 +102,10 @@ export class Feed {
 
   async #show(event: HubEvent): Promise<void> {
     if (event.type === 'approval.changed') await this.showApproval(event.approval, 0);
-    else if (event.type === 'message.changed') await this.#showMessage(event.message, event.thread.title);
+    else if (event.type === 'message.changed') {
+      await this.#showMessage(event.message, event.thread.title);
+      if (HELD_OR_NOT.includes(event.message.state)) await this.#options.posts.held(event.message);
+    } else if (event.type === 'system.notice') await this.#options.posts.notice(event.notice);
   }
 
   /** Cards for open approvals that have none; answers on cards whose approval was decided meanwhile. */

@@ -15,9 +15,11 @@ import { COMMANDS } from './commands.ts';
 import type { TelegramConfig } from './config.ts';
 import type { TelegramFailure } from './failure.ts';
 import { failureOf } from './failure.ts';
+import { DirectPost } from './direct-post.ts';
 import { Feed } from './feed.ts';
 import { Home } from './home.ts';
 import { Inbound } from './inbound.ts';
+import { NoticePosts } from './notice-posts.ts';
 import { Outbox } from './outbox.ts';
 import { Poller } from './poller.ts';
 import type { Item, TelegramStore } from './ports.ts';
@@ -43,6 +45,8 @@ export interface Telegram {
   status(): Promise<TelegramStatus>;
 }
 
+/** Events that change what people see here. */
+const SHOWN: readonly HubEvent['type'][] = ['approval.changed', 'message.changed', 'system.notice'];
 /** Failures in a row before it is said that Telegram cannot be reached. */
 const SAID_AFTER = 3;
 /** How long a call under way may take at the end. */
@@ -68,6 +72,7 @@ class Surface implements Telegram {
   readonly #trouble: Trouble;
   readonly #home: Home;
   readonly #outbox: Outbox;
+  readonly #direct: DirectPost;
   readonly #feed: Feed;
   readonly #presses: Presses;
   readonly #inbound: Inbound;
@@ -101,7 +106,17 @@ class Surface implements Telegram {
       onShown: (item) => this.#shown(item),
     });
     const outbox = this.#outbox;
-    this.#feed = new Feed({ services, store, outbox, log, home, onOverflow: () => this.#trouble.raise(OVERFLOW) });
+    const posts = new NoticePosts({ store, outbox, clock, home });
+    this.#direct = new DirectPost({ api, clock, log, home });
+    this.#feed = new Feed({
+      services,
+      store,
+      outbox,
+      posts,
+      log,
+      home,
+      onOverflow: () => this.#trouble.raise(OVERFLOW),
+    });
     const feed = this.#feed;
     this.#presses = new Presses({ services, store, feed, log });
     this.#inbound = new Inbound({
@@ -131,6 +146,7 @@ class Surface implements Telegram {
     const { services, clock } = this.#options;
     const { lastSeq } = services.events;
     this.#stops.push(services.events.subscribe((event) => this.#heard(event)));
+    this.#stops.push(services.notices.onStoreFault((fault) => this.#direct.changed(fault)));
     this.#trouble.over('dropped');
     const prune = () => void this.#enqueue(() => this.#prune());
     this.#stops.push(clock.every(PRUNE_MS, prune));
@@ -150,6 +166,7 @@ class Surface implements Telegram {
     await this.#poller.stop();
     await this.#queue;
     await this.#outbox.stop();
+    await this.#direct.stop();
     cancel();
     this.#api.close();
   }
@@ -176,7 +193,7 @@ class Surface implements Telegram {
   }
 
   #heard(event: HubEvent): void {
-    if (event.type !== 'approval.changed' && event.type !== 'message.changed') return;
+    if (!SHOWN.includes(event.type)) return;
     this.#events.push(event);
     if (this.#events.length > 1) return;
     void this.#enqueue(async () => {

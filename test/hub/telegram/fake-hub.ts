@@ -38,6 +38,9 @@ export class FakeHub {
   readonly #emitter = new Emitter<HubEvent>((error) => {
     throw error;
   });
+  readonly storeFaults = new Emitter<SystemNotice | undefined>((error) => {
+    throw error;
+  });
   readonly #clock: Clock;
   readonly #byIdempotency = new Map<string, string>();
 
@@ -168,6 +171,11 @@ export class FakeHub {
     return decided;
   }
 
+  /** The hub raises, changes or clears a system notice. */
+  notice(key: string, text: string, extra: Partial<SystemNotice> = {}): void {
+    this.emit({ type: 'system.notice', notice: { key, level: 'warning', text, since: this.#now(), ...extra } });
+  }
+
   // ── what the surface sees ──────────────────────────────────────────────────────────────────────────────────────────────
 
   services(): HubServices {
@@ -287,6 +295,7 @@ export class FakeHub {
         clear: async (key) => {
           this.notices.delete(key);
         },
+        onStoreFault: (listener) => this.storeFaults.subscribe(listener),
         live: async () => [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),
       },
       snapshot: async (actor) => ({
