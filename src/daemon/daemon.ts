@@ -190,6 +190,7 @@ async function build(
     },
     outbox: link.waiting,
     inbox: await store.inbox.waiting(),
+    ...(store.fault === undefined ? {} : { storeProblem: `Nothing can be written: ${store.fault.message}` }),
     projects: projects.list().length,
     sessions: [...book.list()],
     hooks: hookTally.facts,

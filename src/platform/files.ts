@@ -42,7 +42,11 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
-    throw error;
+    if (!isNoSpace(errorCode(error))) throw error;
+    throw new IntercomError('storage_failed', `${path} cannot be written: the disk is full.`, {
+      next: 'Free some space, then try again.',
+      cause: error,
+    });
   }
 }
 
@@ -72,6 +76,11 @@ export async function readableByOthers(path: string): Promise<boolean> {
 
 export function isMissing(error: unknown): boolean {
   return errorCode(error) === 'ENOENT';
+}
+
+/** The code of a system error says that the disk, or this user's part of it, is full. */
+export function isNoSpace(code: string | undefined): boolean {
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 /** The `code` of a system error, or undefined. */

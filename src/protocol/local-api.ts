@@ -163,6 +163,8 @@ export const LocalStatus = z.object({
   }),
   outbox: z.number().int().nonnegative(),
   inbox: z.number().int().nonnegative(),
+  /** Why nothing can be stored here now (a full disk); absent while all is well. */
+  storeProblem: z.string().optional(),
   projects: z.number().int().nonnegative(),
   sessions: z.array(Session),
   /** Hook calls that came to nothing since the start: larger than is read (HTTP_BODY_MAX), or failed here. */

@@ -199,6 +199,8 @@ export interface MeshOptions {
   readonly daemonConfig?: string;
   readonly hubEnv?: NodeJS.ProcessEnv;
   readonly daemonEnv?: (machine: string) => NodeJS.ProcessEnv;
+  /** Told the home of `hub` or a machine before anything is written there: a test may put a disk of its own under it. */
+  readonly onHome?: (name: string, home: string) => Promise<void>;
 }
 
 export class Mesh {
@@ -220,6 +222,7 @@ export class Mesh {
     const root = await mkdtemp(join(tmpdir(), 'mesh-'));
     const port = await freePort();
     const hub = new Node(join(root, 'hub'), 'hub', options.hubEnv);
+    await options.onHome?.('hub', hub.home);
     await writeHome(hub, `mode: hub\nhub:\n  port: ${port}\n  listen: 127.0.0.1\n${options.hubConfig ?? ''}`);
     if (options.policy !== undefined) await writeFile(hub.paths.policyFile, options.policy);
     await hub.start();
@@ -244,6 +247,7 @@ export class Mesh {
   async #join(machine: string, options: MeshOptions): Promise<void> {
     const port = await freePort();
     const node = new Node(join(this.root, machine), 'daemon', options.daemonEnv?.(machine));
+    await options.onHome?.(machine, node.home);
     const config = `mode: daemon\nmachine:\n  id: ${machine}\nhub:\n  url: ${this.hubUrl}\n  daemon_port: ${port}\n  daemon_listen: 127.0.0.1\n`;
     await writeHome(node, config + (options.daemonConfig ?? ''));
     const joining = node.cli(['join', this.hubUrl]);

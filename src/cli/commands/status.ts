@@ -127,6 +127,7 @@ function daemonBlock(daemon: LocalStatus, now: number, style: Style): string {
     `${online ? style.green('●') : style.yellow('○')} ${style.bold('daemon'.padEnd(7))} ${daemon.version} ${style.dim(`machine ${safe(daemon.machineId)}`)}`,
     line('its hub', `${link} ${style.dim(safe(hub.url))}`, style),
     line('mail', `${daemon.outbox} to send · ${daemon.inbox} to deliver`, style),
+    ...(daemon.storeProblem === undefined ? [] : [line('store', style.red(safe(daemon.storeProblem)), style)]),
     line('projects', `${daemon.projects}`, style),
     ...hookLines(daemon, style),
   ];

@@ -10,6 +10,9 @@ import { plural } from '../print/words.ts';
 import { fail, ok, skipped, warn } from './check.ts';
 import type { Finding } from './check.ts';
 
+/** Hub and daemon look again by themselves every few seconds. */
+const ROOM_NEXT = 'Make room on its disk; it goes on by itself.';
+
 /** A request is refused beyond 60 s of difference; from here on it is worth a word. Seconds. */
 const SKEW_WARN = 10;
 
@@ -25,6 +28,7 @@ export async function checkDaemon(context: Context, mode: string): Promise<Findi
   return [
     checkVersion('daemon', status.version),
     checkLink(status),
+    ...(status.storeProblem === undefined ? [] : [fail('store', status.storeProblem, ROOM_NEXT)]),
     ...checkSessions(status),
     ...checkHookCalls(status),
   ];
@@ -112,7 +116,7 @@ export async function checkHub(context: Context, mode: string, machineId: string
       checkTelegram(status),
       status.store.state === 'ok'
         ? ok('store', status.store.path)
-        : fail('store', status.store.problem ?? 'degraded', 'Make room on the disk, then restart the hub.'),
+        : fail('store', status.store.problem ?? 'degraded', ROOM_NEXT),
       ...status.notices
         .filter(
           (notice) => notice.clearedAt === undefined && notice.level !== 'info' && !notice.key.startsWith('telegram'),

@@ -72,6 +72,8 @@ export class Submitter {
   #sending = false;
   #count = 0;
   #headFailures = { id: '', count: 0 };
+  /** Why the hub, which answers, takes nothing now (its disk is full). */
+  #hubProblem: string | undefined;
 
   constructor(options: SubmitterOptions) {
     this.#options = options;
@@ -178,7 +180,16 @@ export class Submitter {
 
   async #post(items: readonly SubmitItem[]): Promise<readonly SubmitResult[]> {
     const request = { method: 'POST', path: '/api/machine/messages', body: { items }, timeoutMs: ANSWER_MS } as const;
-    return (await this.#options.client.call(request, SubmitResponse)).results;
+    try {
+      const { results } = await this.#options.client.call(request, SubmitResponse);
+      const refused = results.find((result) => !result.ok && result.error.retry);
+      this.#hubProblem = refused === undefined || refused.ok ? undefined : refused.error.message;
+      return results;
+    } catch (error) {
+      const { code, message } = toIntercomError(error);
+      this.#hubProblem = code === 'storage_failed' ? message : undefined;
+      throw error;
+    }
   }
 
   // ── the outbox ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -206,7 +217,9 @@ export class Submitter {
 
   #localStatus(item: SubmitItem, to: string): MessageStatus {
     const { state, machineId, clock } = this.#options;
-    const why = state.online ? 'earlier messages wait for the hub' : 'the hub cannot be reached';
+    const busy =
+      this.#hubProblem === undefined ? 'earlier messages wait for the hub' : `the hub says: ${this.#hubProblem}`;
+    const why = state.online ? busy : 'the hub cannot be reached';
     return {
       id: item.id,
       threadId: item.threadId ?? provisionalThread(item.id),

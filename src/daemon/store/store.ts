@@ -13,6 +13,10 @@ import { Receipts } from './receipts.ts';
 import { DAEMON_MIGRATIONS, type DaemonSchema } from './schema.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
+/** A store that could not be written is tried this often: nothing else may have anything to write for long. */
+const PROBE_EVERY_MS = 5_000;
+/** Kept apart from what the parts know: it says nothing but that writing works. */
+const PROBE_FACT = 'store.probe';
 
 export interface DaemonStoreOptions {
   readonly file: string;
@@ -31,7 +35,7 @@ export class DaemonStore {
   readonly #log: Log;
   #onReceipt: () => void = () => undefined;
   #fault: IntercomError | undefined;
-  #cancelPrune: () => void = () => undefined;
+  #cancelTimers: () => void = () => undefined;
 
   /** Opens, or makes, the store. Throws `storage_failed` or `storage_too_new`, in words. */
   constructor(options: DaemonStoreOptions) {
@@ -62,18 +66,24 @@ export class DaemonStore {
     this.#onReceipt = listener;
   }
 
-  /** Retention, now and from time to time. */
+  /** Retention, now and from time to time; and a look whether a store that could not be written can be again. */
   startHousekeeping(): void {
     const prune = () =>
       void this.#prune().catch((error: unknown) =>
         this.#log.warn({ err: error }, 'retention failed; it is tried again later'),
       );
     prune();
-    this.#cancelPrune = this.#clock.every(PRUNE_EVERY_MS, prune);
+    const probe = () => {
+      if (this.#fault !== undefined) this.facts.set(PROBE_FACT, this.#clock.now()).catch(() => undefined);
+    };
+    const timers = [this.#clock.every(PRUNE_EVERY_MS, prune), this.#clock.every(PROBE_EVERY_MS, probe)];
+    this.#cancelTimers = () => {
+      for (const cancel of timers) cancel();
+    };
   }
 
   async close(): Promise<void> {
-    this.#cancelPrune();
+    this.#cancelTimers();
     await this.#database.close();
   }
 

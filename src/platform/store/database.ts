@@ -10,10 +10,10 @@
  */
 import SqliteDatabase from 'better-sqlite3';
 import type { Kysely } from 'kysely';
-import { chmodSync, mkdirSync, openSync, closeSync } from 'node:fs';
+import { chmodSync, mkdirSync, openSync, closeSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IntercomError } from '../../protocol/errors.ts';
-import { errorCode } from '../files.ts';
+import { errorCode, isNoSpace } from '../files.ts';
 import type { Log } from '../log.ts';
 import { kyselyOn } from './kysely-sqlite.ts';
 import { migrate, type Migration } from './migrations.ts';
@@ -258,7 +258,7 @@ function immediate(): Promise<void> {
 export function storageError(error: unknown, file: string): unknown {
   if (error instanceof IntercomError) return error;
   const code = errorCode(error) ?? '';
-  const words = storageWords(code);
+  const words = isOutOfSpace(code, file) ? DISK_FULL : storageWords(code);
   if (words === undefined) return error;
   return new IntercomError('storage_failed', `${file}: ${words.what}.`, {
     next: words.next,
@@ -267,10 +267,30 @@ export function storageError(error: unknown, file: string): unknown {
   });
 }
 
-function storageWords(code: string): { what: string; next: string } | undefined {
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC') {
-    return { what: 'the disk is full', next: 'Free some space; waiting work goes on by itself.' };
+interface StorageWords {
+  readonly what: string;
+  readonly next: string;
+}
+
+const DISK_FULL: StorageWords = {
+  what: 'the disk is full',
+  next: 'Free some space; waiting work goes on by itself, and what could not start can be started again.',
+};
+/** What SQLite needs for a file of its own beside the store; without it, it speaks of an I/O error or of a file that cannot be opened. */
+const ROOM_NEEDED = 65_536;
+
+function isOutOfSpace(code: string, file: string): boolean {
+  if (code === 'SQLITE_FULL' || isNoSpace(code)) return true;
+  if (!code.startsWith('SQLITE_IOERR') && !code.startsWith('SQLITE_CANTOPEN')) return false;
+  try {
+    const { bavail, bsize } = statfsSync(dirname(file));
+    return bavail * bsize < ROOM_NEEDED;
+  } catch {
+    return false;
   }
+}
+
+function storageWords(code: string): StorageWords | undefined {
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
     return {
       what: 'another program holds the store locked',
