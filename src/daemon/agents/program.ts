@@ -39,7 +39,7 @@ export interface LaunchRequest {
   readonly mission: { readonly id: string; readonly run: number } | undefined;
 }
 
-/** How to start it: the part of the runner's spec that the program decides. */
+/** How to start it: the part of the runner's spec that the program decides. `environment` is what comes on top of what is picked from the daemon's own. */
 export type LaunchPlan = Pick<RunnerSpec, 'argv' | 'environment' | 'files' | 'hooks' | 'input' | 'closeInput'> & {
   readonly session?: string;
   readonly screen?: string;
@@ -108,4 +108,6 @@ export interface AgentProgram {
   fold(runtime: MissionRuntime): JournalFold;
   /** Headless only: the input line that says `text` to it in mid-run; undefined: it takes none. */
   inputLine?(text: string, id: string): string;
+  /** Headless only: the input line that interrupts the turn and keeps the process; undefined: only its end stops it. */
+  interruptLine?(id: string): string;
 }

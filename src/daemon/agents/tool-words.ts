@@ -1,0 +1,185 @@
+/**
+ * What a tool call is, in words: one line for a list, and the whole of it for whoever has to allow it. Agents name their tools and inputs differently; what is
+ * recognised here is the shape of the input (a command, a path, a URL, two texts), so that a tool that nobody has seen still reads well.
+ *
+ * Invariants: nothing is left out of the whole text but beyond its bound, and then that is said; labels are one line and hold no control characters.
+ */
+import { z } from 'zod';
+
+const text = z.string().optional().catch(undefined);
+const Input = z.looseObject({
+  command: z
+    .union([z.string(), z.array(z.string()).transform((words) => words.join(' '))])
+    .optional()
+    .catch(undefined),
+  description: text,
+  file_path: text,
+  filePath: text,
+  absolute_path: text,
+  notebook_path: text,
+  path: text,
+  old_string: text,
+  oldString: text,
+  new_string: text,
+  newString: text,
+  new_source: text,
+  content: text,
+  edits: z
+    .array(z.looseObject({ old_string: z.string(), new_string: z.string() }))
+    .optional()
+    .catch(undefined),
+  pattern: text,
+  query: text,
+  url: text,
+  prompt: text,
+  plan: text,
+  skill: text,
+  subject: text,
+  subagent_type: text,
+  dir_path: text,
+});
+type Input = z.infer<typeof Input>;
+
+export interface ToolWords {
+  /** "Edit src/app.ts", "Run: npm test", "Search: TODO". */
+  readonly label: string;
+  readonly shape: 'tool' | 'file' | 'command';
+}
+
+const LABEL_MAX = 200;
+/** Parts of a path that tell enough. */
+const PATH_PARTS = 3;
+/** Of one tool's whole input. */
+export const INPUT_TEXT_MAX = 100_000;
+
+/** Verbs by the tool's name, in small letters and without `_`. */
+const VERBS: Readonly<Record<string, string>> = {
+  edit: 'Edit',
+  multiedit: 'Edit',
+  replace: 'Edit',
+  applypatch: 'Edit',
+  write: 'Write',
+  writefile: 'Write',
+  notebookedit: 'Edit',
+  read: 'Read',
+  readfile: 'Read',
+  readmanyfiles: 'Read',
+  ls: 'List',
+  list: 'List',
+  listdirectory: 'List',
+};
+const SEARCHES = new Set(['grep', 'glob', 'searchfilecontent', 'grepsearch', 'toolsearch']);
+const AGENTS = new Set(['task', 'agent', 'delegate']);
+
+export function toolWords(tool: string, input: unknown, cwd = ''): ToolWords {
+  const { label, shape } = describe(tool, Input.safeParse(input).data ?? {}, cwd);
+  return { label: oneLine(label, LABEL_MAX) || 'a tool', shape };
+}
+
+function describe(tool: string, input: Input, cwd: string): ToolWords {
+  const mcp = /^mcp__(.+?)__(.+)$/.exec(tool);
+  if (mcp !== null) return { label: `${mcp[1] ?? ''}: ${(mcp[2] ?? '').replaceAll('_', ' ')}`, shape: 'tool' };
+  const name = tool.toLowerCase().replaceAll('_', '');
+  const path = input.file_path ?? input.filePath ?? input.absolute_path ?? input.notebook_path;
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (SEARCHES.has(name)) return { label: `Search: ${input.pattern ?? input.query ?? ''}`, shape: 'tool' };
+  if (AGENTS.has(name)) return { label: `Delegate: ${input.description ?? input.prompt ?? ''}`, shape: 'tool' };
+  if (input.command !== undefined) return { label: `Run: ${input.command}`, shape: 'command' };
+  const where = path ?? (verb === undefined ? undefined : (input.path ?? input.dir_path));
+  if (where !== undefined) {
+    return { label: `${verb ?? tool} ${shortPath(where, cwd)}`, shape: verb === undefined ? 'tool' : 'file' };
+  }
+  if (name === 'websearch' || name === 'googlewebsearch') {
+    return { label: `Search the web: ${input.query ?? ''}`, shape: 'tool' };
+  }
+  if (input.url !== undefined) return { label: `Open ${input.url}`, shape: 'tool' };
+  if (name === 'exitplanmode') return { label: 'Propose a plan', shape: 'tool' };
+  if (input.skill !== undefined) return { label: `Use the skill ${input.skill}`, shape: 'tool' };
+  if (/^todo|^task|plan$/.test(name)) {
+    return { label: `Plan${input.subject === undefined ? '' : `: ${input.subject}`}`, shape: 'tool' };
+  }
+  const more = input.description ?? input.query ?? input.pattern ?? input.subject;
+  return { label: more === undefined ? tool : `${tool}: ${more}`, shape: 'tool' };
+}
+
+/** The end of a path, which tells most; below `cwd` without it. */
+export function shortPath(path: string, cwd: string): string {
+  const below = cwd !== '' && path.startsWith(`${cwd}/`) ? path.slice(cwd.length + 1) : path;
+  const parts = below.split('/').filter((part) => part !== '');
+  if (parts.length <= PATH_PARTS) return below;
+  return `…/${parts.slice(-PATH_PARTS).join('/')}`;
+}
+
+/** The whole input as a person reads it, within the bound. */
+export function toolInputText(input: unknown): { readonly text: string; readonly cut: boolean } {
+  const whole = wholeText(input);
+  if (whole.length <= INPUT_TEXT_MAX) return { text: whole, cut: false };
+  return { text: whole.slice(0, INPUT_TEXT_MAX).replace(/[\ud800-\udbff]$/, ''), cut: true };
+}
+
+function wholeText(given: unknown): string {
+  const input = Input.safeParse(given).data;
+  if (input === undefined) return JSON.stringify(given, undefined, 2);
+  const path = input.file_path ?? input.filePath ?? input.absolute_path ?? input.notebook_path;
+  const parts: string[] = [];
+  const told = new Set<string>();
+  const tell = (names: readonly string[], part: string): void => {
+    parts.push(part);
+    for (const name of names) told.add(name);
+  };
+  if (path !== undefined) tell(['file_path', 'filePath', 'absolute_path', 'notebook_path'], path);
+  if (input.command !== undefined) tell(['command'], input.command);
+  if (input.url !== undefined) tell(['url'], input.url);
+  if (input.plan !== undefined) tell(['plan'], input.plan);
+  const before = input.old_string ?? input.oldString;
+  const after = input.new_string ?? input.newString;
+  if (before !== undefined || after !== undefined) {
+    tell(['old_string', 'oldString', 'new_string', 'newString'], difference(before ?? '', after ?? ''));
+  }
+  if (input.edits !== undefined) {
+    tell(['edits'], input.edits.map((edit) => difference(edit.old_string, edit.new_string)).join('\n\n'));
+  }
+  if (input.content !== undefined) tell(['content'], marked('+', input.content));
+  if (input.new_source !== undefined) tell(['new_source'], marked('+', input.new_source));
+  const rest = Object.entries(input).filter(
+    ([name, value]) => value !== undefined && !told.has(name) && !(name === 'replace_all' && value === false),
+  );
+  if (rest.length > 0) parts.push(restText(Object.fromEntries(rest), parts.length > 0));
+  return parts.join('\n\n');
+}
+
+/** Short values as lines, so that a description beside a command is no JSON. */
+function restText(rest: Readonly<Record<string, unknown>>, besides: boolean): string {
+  const entries = Object.entries(rest);
+  const plain = entries.flatMap(([name, value]) =>
+    typeof value === 'boolean' || typeof value === 'number' || (typeof value === 'string' && !value.includes('\n'))
+      ? [`${name}: ${value}`]
+      : [],
+  );
+  if (besides && plain.length === entries.length) return plain.join('\n');
+  return JSON.stringify(rest, undefined, 2);
+}
+
+function difference(before: string, after: string): string {
+  return [before === '' ? '' : marked('-', before), after === '' ? '' : marked('+', after)]
+    .filter((part) => part !== '')
+    .join('\n');
+}
+
+function marked(mark: string, lines: string): string {
+  return lines
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => `${mark} ${line}`)
+    .join('\n');
+}
+
+/** One line of at most `max` characters. */
+export function oneLine(given: string, max: number): string {
+  // Whole texts can be large; what lies far behind the bound cannot show.
+  const clean = given
+    .slice(0, max * 8)
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .trim();
+  return clean.length <= max ? clean : `${clean.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
