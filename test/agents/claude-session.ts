@@ -17,7 +17,8 @@ export type ClaudeVersion = (typeof CLAUDE_VERSIONS)[number];
 
 /** The program of a pinned version; undefined when `npm ci` was not run in test/agents. */
 export function claudeProgram(version: ClaudeVersion): string | undefined {
-  const here = join(import.meta.dirname, 'node_modules', `claude-${version}`);
+  // From the root, which is two folders up from here and from the bundle of the bench alike.
+  const here = join(import.meta.dirname, '..', '..', 'test', 'agents', 'node_modules', `claude-${version}`);
   const packages = [here];
   const elsewhere = process.env.INTERCOM_TEST_AGENTS;
   if (elsewhere !== undefined)
