@@ -6,7 +6,7 @@
  * answer cannot be read, is refused; what the agent said before (a session that is loaded again) is not told as new.
  */
 import { z } from 'zod';
-import type { BridgeConfig, BridgeLine } from './lines.ts';
+import type { BridgeConfig, BridgeLine, Prompt } from './lines.ts';
 import { BridgeInput } from './lines.ts';
 import { refusal, selectOption, toPermissionHook } from './permission.ts';
 import { RpcFailure, RpcPeer } from './rpc.ts';
@@ -32,16 +32,18 @@ export interface BridgeParts {
   hook(event: string, payload: unknown): Promise<string | undefined>;
 }
 
-/** What it printed for a tool that has not ended. */
+/** A tool that has not ended. */
 interface Running {
   kind: string;
   title: string;
+  /** Its beginning was printed. */
+  told: boolean;
 }
 
 export class AcpBridge {
   readonly #parts: BridgeParts;
   readonly #rpc: RpcPeer;
-  readonly #waiting: BridgeInput[] = [];
+  readonly #waiting: Prompt[] = [];
   readonly #tools = new Map<string, Running>();
   #session: string | undefined;
   #replaying = false;
@@ -105,6 +107,10 @@ export class AcpBridge {
   take(line: string): void {
     const input = parseInput(line);
     if (input === undefined) return;
+    if ('interrupt' in input) {
+      this.interrupt();
+      return;
+    }
     this.#waiting.push(input);
     this.#pump();
   }
@@ -158,7 +164,7 @@ export class AcpBridge {
     else if (this.#inputEnded) this.#onIdle();
   }
 
-  async #turn(session: string, input: BridgeInput): Promise<void> {
+  async #turn(session: string, input: Prompt): Promise<void> {
     const { print } = this.#parts;
     this.#busy = true;
     this.#replaying = false;
@@ -167,7 +173,9 @@ export class AcpBridge {
     print({ event: 'turn_started', prompt: input.say, ...(input.id === undefined ? {} : { id: input.id }) });
     try {
       const prompt = [{ type: 'text', text: asText(input.say) }];
-      const { stop, usage } = readPromptResult(await this.#rpc.request('session/prompt', { sessionId: session, prompt }));
+      const { stop, usage } = readPromptResult(
+        await this.#rpc.request('session/prompt', { sessionId: session, prompt }),
+      );
       this.#flush();
       const costUsd = this.#costUsd;
       print({
@@ -216,21 +224,21 @@ export class AcpBridge {
     }
   }
 
-  #tool(call: ToolCall): void {
+  /** `asked`: it wants a permission for it. Some announce a tool by its name first and say later what it is about: that waits. */
+  #tool(call: ToolCall, asked = false): void {
     this.#flush();
-    const known = this.#tools.get(call.toolCallId);
-    const running = known ?? { kind: call.kind ?? 'other', title: call.title ?? call.kind ?? 'a tool' };
-    // Some name the tool first and say later what it is about.
-    const told = known !== undefined && known.title === (call.title ?? known.title);
+    const running = this.#tools.get(call.toolCallId) ?? { kind: 'other', title: 'a tool', told: false };
     running.kind = call.kind ?? running.kind;
     running.title = call.title ?? running.title;
     this.#tools.set(call.toolCallId, running);
-    const over = call.status === 'completed' || call.status === 'failed';
     const detail = detailOf(call);
-    const line = { call: call.toolCallId, ...running, ...(detail === undefined ? {} : { detail }) };
-    if (!told && (call.status !== 'pending' || known === undefined) && !(over && known !== undefined))
+    const { kind, title } = running;
+    const line = { call: call.toolCallId, kind, title, ...(detail === undefined ? {} : { detail }) };
+    if (!running.told && (asked || call.status !== 'pending')) {
+      running.told = true;
       this.#parts.print({ event: 'tool', ...line });
-    if (!over) return;
+    }
+    if (call.status !== 'completed' && call.status !== 'failed') return;
     this.#tools.delete(call.toolCallId);
     this.#parts.print({ event: 'tool_done', ...line, ok: call.status === 'completed' });
   }
@@ -251,7 +259,7 @@ export class AcpBridge {
     const parsed = PermissionRequest.safeParse(params);
     if (!parsed.success || parsed.data.sessionId !== this.#session) return refusal([]);
     const request = parsed.data;
-    this.#tool({ ...request.toolCall, status: 'pending' });
+    this.#tool({ ...request.toolCall, status: 'pending' }, true);
     const answer = await this.#parts.hook('PermissionRequest', toPermissionHook(request, this.#parts.config.cwd));
     const choice = selectOption(request.options, answer);
     if (choice.note !== undefined) this.#parts.print({ event: 'note', text: choice.note });

@@ -43,12 +43,19 @@ export const BridgeLine = z.discriminatedUnion('event', [
 ]);
 export type BridgeLine = z.infer<typeof BridgeLine>;
 
-/** What the bridge reads: a prompt, taken up when the turn before it has ended. */
-export const BridgeInput = z.object({ say: z.string().min(1), id: z.string().optional() });
+/** A prompt, taken up when the turn before it has ended. */
+const Prompt = z.object({ say: z.string().min(1), id: z.string().optional() });
+export type Prompt = z.infer<typeof Prompt>;
+/** What the bridge reads. `interrupt` ends the turn and nothing else. */
+export const BridgeInput = z.union([Prompt, z.object({ interrupt: z.literal(true) })]);
 export type BridgeInput = z.infer<typeof BridgeInput>;
 
-export function inputLine(text: string, id: string): string {
-  return JSON.stringify({ say: text, id } satisfies BridgeInput);
+export function inputLine(text: string, id: string | undefined): string {
+  return JSON.stringify({ say: text, ...(id === undefined ? {} : { id }) } satisfies BridgeInput);
+}
+
+export function interruptLine(): string {
+  return JSON.stringify({ interrupt: true } satisfies BridgeInput);
 }
 
 /** What the bridge is told in its file (`bridge.json`, beside the spec). */

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { detailOf } from './words.ts';
-import type { PermissionOption, PermissionRequest } from './words.ts';
+import type { PermissionOption, PermissionRequest, ToolCall } from './words.ts';
 
 const Answer = z.looseObject({
   hookSpecificOutput: z.looseObject({
@@ -19,25 +19,48 @@ const Answer = z.looseObject({
   }),
 });
 
+/** The payload, as a journal holds it. */
+export const PermissionHook = z.looseObject({
+  cwd: z.string().catch(''),
+  tool_name: z.string(),
+  tool_input: z.unknown().optional(),
+});
+
 export function toPermissionHook(request: z.infer<typeof PermissionRequest>, cwd: string): unknown {
   const { toolCall } = request;
-  const paths = (toolCall.locations ?? []).map(({ path }) => path);
-  const content = detailOf(toolCall);
   return {
     session_id: request.sessionId,
     cwd,
     hook_event_name: 'PermissionRequest',
     tool_name: toolCall.kind ?? 'tool',
     tool_use_id: toolCall.toolCallId,
-    tool_input: {
-      title: toolCall.title ?? '',
-      ...(paths.length === 0 ? {} : { paths }),
-      ...(content === undefined ? {} : { content }),
-      ...(toolCall.rawInput === undefined ? {} : { input: toolCall.rawInput }),
-    },
+    tool_input: inputOf(toolCall),
     permission_suggestions: request.options
       .filter(({ kind }) => kind === 'allow_always')
       .map(({ optionId, name }) => ({ type: 'option', optionId, name })),
+  };
+}
+
+const RawInput = z.record(z.string(), z.unknown());
+
+/** All that the agent shows of what it wants to do: its tool's own input where it gives that, with what it shows besides. */
+function inputOf(call: ToolCall): Record<string, unknown> {
+  const given = RawInput.safeParse(call.rawInput).data ?? {};
+  const title = call.title ?? '';
+  const paths = (call.locations ?? []).map(({ path }) => path);
+  const [edit, ...more] = (call.content ?? []).filter(({ type }) => type === 'diff');
+  const shown = detailOf({
+    ...call,
+    content: (call.content ?? []).filter(({ type }) => type !== 'diff' || more.length > 0),
+  });
+  return {
+    ...(call.kind === 'execute' ? { command: title } : { title }),
+    ...(paths.length === 0 ? {} : { paths }),
+    ...(edit === undefined || more.length > 0
+      ? {}
+      : { file_path: edit.path ?? '', old_string: edit.oldText ?? '', new_string: edit.newText ?? '' }),
+    ...(shown === undefined ? {} : { shown }),
+    ...given,
   };
 }
 

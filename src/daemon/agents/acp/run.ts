@@ -33,7 +33,9 @@ export async function runAcpAgent(options: AcpRunOptions): Promise<number> {
   });
   const ended = new Promise<number>((resolve) => {
     child.once('error', (error) => {
-      options.stdout.write(`${JSON.stringify({ event: 'failed', text: `It could not be started: ${error.message}` })}\n`);
+      options.stdout.write(
+        `${JSON.stringify({ event: 'failed', text: `It could not be started: ${error.message}` })}\n`,
+      );
       resolve(127);
     });
     child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)));

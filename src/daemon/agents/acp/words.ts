@@ -18,6 +18,7 @@ const ToolContent = z.looseObject({
   type: z.string(),
   content: z.looseObject({ type: z.string(), text: z.string().optional() }).optional().catch(undefined),
   path: z.string().optional().catch(undefined),
+  oldText: z.string().nullish().catch(undefined),
   newText: z.string().nullish().catch(undefined),
 });
 export const ToolCall = z.looseObject({
@@ -41,10 +42,7 @@ export const SessionUpdate = z.looseObject({
     ToolCall.extend({ sessionUpdate: z.enum(['tool_call', 'tool_call_update']) }),
     z.looseObject({
       sessionUpdate: z.literal('usage_update'),
-      cost: z
-        .looseObject({ amount: z.number().nonnegative(), currency: z.string() })
-        .nullish()
-        .catch(undefined),
+      cost: z.looseObject({ amount: z.number().nonnegative(), currency: z.string() }).nullish().catch(undefined),
     }),
     z.looseObject({ sessionUpdate: z.string() }).transform(() => ({ sessionUpdate: 'other' as const })),
   ]),
