@@ -9,9 +9,11 @@ import { isoTime } from '../platform/clock.ts';
 import { Emitter } from '../platform/emitter.ts';
 import type { Log } from '../platform/log.ts';
 import { HubEvent, type NewHubEvent } from '../protocol/events.ts';
+import type { Mission } from '../protocol/mission.ts';
 import type { EventLog, Unsubscribe } from './services.ts';
 import { eventBounds, eventsAfter, insertEvent, type StoredEvent } from './store/events.ts';
 import type { HubStore, HubTransaction } from './store/hub-store.ts';
+import { resultOf } from './store/missions.ts';
 
 const PAGE_MAX = 1_000;
 
@@ -85,7 +87,14 @@ export class StoredEventLog implements EventLog, EventAppender {
       return undefined;
     }
     const event = parsed.data;
+    if (event.type === 'mission.changed') return { ...event, mission: withTexts(event.mission, row) };
     if (event.type !== 'message.changed') return event;
     return { ...event, message: { ...event.message, body: row.body ?? '' } };
   }
+}
+
+/** The mission of an event with what is stored only once (store/events.ts). */
+function withTexts(mission: Mission, row: StoredEvent): Mission {
+  const result = mission.result === undefined ? undefined : resultOf(row.mission_result);
+  return { ...mission, text: row.mission_text ?? '', ...(result === undefined ? {} : { result }) };
 }

@@ -29,6 +29,8 @@ export const Machine = z.object({
   version: z.string().max(50).default(''),
   /** Where the hub reaches its daemon. */
   daemonUrl: z.string().max(300),
+  /** It is online, but the hub cannot reach its daemon: why, in a sentence. Mail for it waits. */
+  unreachable: z.string().max(500).optional(),
   /** The daemon's clock minus the hub's, seconds; shown by doctor when it is large. */
   clockOffsetSeconds: z.number().optional(),
   joinedAt: Time,
@@ -238,6 +240,10 @@ export const LaunchSubject = z.object({
   limits: MissionLimits,
   /** How many agents in a row started agents. */
   depth: z.number().int().nonnegative(),
+  /** The mission whose agent asks: what a grant of the scope `mission` is bound to. */
+  parent: MissionId.optional(),
+  /** The question that the agent is started for (`intercom_ask`): allowing the launch lets the question pass too. */
+  answers: MessageId.optional(),
   /** The whole mission text. */
   body: z.string(),
   /** What it continues (`resume`, `fork`), in words. */
@@ -301,13 +307,15 @@ export type Approval = z.infer<typeof Approval>;
 
 export const Grant = z.object({
   id: GrantId,
-  /** What it covers: `message` (send, chat, reply) or `ask`; never a launch. */
+  /** What it covers: `message` (send, chat, reply), `ask`, `launch` (of the plain agent of that project) or `tool`; never anything else. */
   covers: ApprovalKind,
   scope: GrantScope,
   from: AddressText,
   to: AddressText,
-  /** The thread (mission scope) or sender session (session scope) it is bound to. */
+  /** The thread or mission (mission scope) or sender session (session scope) it is bound to. */
   boundTo: z.string().optional(),
+  /** The one tool that it covers, for `tool`. */
+  tool: lineText(200).optional(),
   by: z.string(),
   createdAt: Time,
   expiresAt: Time.optional(),

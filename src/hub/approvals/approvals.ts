@@ -106,24 +106,21 @@ export class StoredApprovals implements Approvals {
 
   /** Asks for a decision, in the transaction that makes the thing that is decided. */
   async create(transaction: HubTransaction, draft: ApprovalDraft): Promise<Approval> {
-    const row: Omit<ApprovalRow, 'seq'> = {
-      id: newId('approval', this.#parts.clock.now()),
-      kind: draft.subject.kind,
-      state: 'pending',
-      subject: JSON.stringify(draft.subject),
-      shown_hash: hashOf(draft.subject),
-      rule: draft.rule,
-      level: draft.level ?? null,
-      scopes: JSON.stringify(draft.scopes),
-      message_id: draft.messageId ?? null,
-      created_at: this.#parts.clock.now(),
-      expires_at: draft.expiresAt,
-      decision: null,
-    };
+    const row = this.#row(draft);
     await insertApproval(transaction.db, row);
     const approval = toApproval({ ...row, seq: 0 });
     await this.#parts.events.append(transaction, { type: 'approval.changed', approval });
     transaction.afterCommit(() => this.#deadlines.add(draft.expiresAt));
+    return approval;
+  }
+
+  /** Writes down what was decided without asking anybody (by a rule, by a grant). What its kind does with it is for the caller. */
+  async record(transaction: HubTransaction, draft: ApprovalDraft, decision: Decision): Promise<Approval> {
+    const state = decision.verdict === 'allow' ? ('allowed' as const) : ('denied' as const);
+    const row = { ...this.#row(draft), state, decision: JSON.stringify(decision) };
+    await insertApproval(transaction.db, row);
+    const approval = toApproval({ ...row, seq: 0 });
+    await this.#parts.events.append(transaction, { type: 'approval.changed', approval });
     return approval;
   }
 
@@ -171,6 +168,24 @@ export class StoredApprovals implements Approvals {
     return outcome;
   }
 
+  #row(draft: ApprovalDraft): Omit<ApprovalRow, 'seq'> {
+    const now = this.#parts.clock.now();
+    return {
+      id: newId('approval', now),
+      kind: draft.subject.kind,
+      state: 'pending',
+      subject: JSON.stringify(draft.subject),
+      shown_hash: hashOf(draft.subject),
+      rule: draft.rule,
+      level: draft.level ?? null,
+      scopes: JSON.stringify(draft.scopes),
+      message_id: draft.messageId ?? null,
+      created_at: now,
+      expires_at: draft.expiresAt,
+      decision: null,
+    };
+  }
+
   async #decide(
     transaction: HubTransaction,
     actor: Actor,
@@ -191,6 +206,8 @@ export class StoredApprovals implements Approvals {
     if (request.shownHash !== row.shown_hash) return changedSinceShown();
     if (request.verdict === 'allow' && !scopeFits(before, request.scope)) return unfitScope(before, request.scope);
 
+    const suggestion = suggestionOf(before, request);
+    if (suggestion instanceof IntercomError) return suggestion;
     const decision: Decision = {
       verdict: request.verdict,
       scope: request.verdict === 'allow' ? reachOf(row, request.scope) : 'once',
@@ -198,6 +215,7 @@ export class StoredApprovals implements Approvals {
       via: actor.via,
       at: isoTime(now),
       ...(request.reason === undefined ? {} : { reason: request.reason }),
+      ...(suggestion === undefined ? {} : { suggestion }),
     };
     const grants = grantsOf(before, decision, now);
     for (const grant of grants) {
@@ -239,6 +257,18 @@ export class StoredApprovals implements Approvals {
 function reachOf(row: ApprovalRow, scope: GrantScope): GrantScope {
   if (scope !== 'once') return scope;
   return row.level === 'mission' || row.level === 'session' ? row.level : 'once';
+}
+
+/** Which of the agent's own "always" is taken: the one that was named, or its first where Always was said. */
+function suggestionOf(approval: Approval, request: DecisionRequest): number | undefined | IntercomError {
+  const offered = approval.subject.kind === 'tool' ? approval.subject.suggestions.length : 0;
+  if (request.verdict === 'deny') return undefined;
+  if (request.suggestion === undefined) return request.scope === 'always' && offered > 0 ? 0 : undefined;
+  if (request.suggestion < offered) return request.suggestion;
+  return new IntercomError('invalid_request', `The agent offers no suggestion with the number ${request.suggestion}.`, {
+    field: 'suggestion',
+    next: offered === 0 ? 'Leave it out.' : `Choose one from 0 to ${offered - 1}, or leave it out.`,
+  });
 }
 
 function scopeFits(approval: Approval, scope: GrantScope): boolean {

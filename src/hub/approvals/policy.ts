@@ -5,8 +5,9 @@
  * that covers the question lets it pass · then what comes from a person, goes to a person, or answers what was let through, is not asked
  * about · then the level of the rule, or the default.
  *
- * Invariants: a rule that allows and does not name `start_agent` or `tool` never lets one pass; a grant never covers one. Where
- * a message is too long to hold a pattern against it in bounded time, the stricter reading holds.
+ * Invariants: a rule that allows and does not name `start_agent` or `tool` never lets one pass, and a default that allows asks about them; a
+ * grant covers only what it was given for: one for messages never a launch or a tool. Where a message is too long to hold a pattern against
+ * it in bounded time, the stricter reading holds.
  */
 import type { RE2JS } from 're2js';
 import { agentOf, formatAddress, parseAddress, type Address } from '../../protocol/address.ts';
@@ -53,6 +54,7 @@ export interface PolicyQuestion {
   readonly to: Address;
   readonly type: PolicyType;
   readonly message: string;
+  /** What a grant of the scope `mission` is compared with: the thread of a message, the mission of who wants to launch or to use a tool. */
   readonly threadId?: string | undefined;
   /** The project that it happens in, where that is not the recipient's (launches, tools). */
   readonly project?: string | undefined;
@@ -66,6 +68,24 @@ export interface PolicyQuestion {
 
 /** The defaults where there is no policy file: people write freely, agents write to people freely, the rest asks once. */
 export const BUILT_IN_RULES: RuleSet = { file: undefined, rules: [], default: 'once', humanCanBypass: true };
+
+/** The kind of grant that a question needs. */
+const COVERED_BY: Readonly<Record<PolicyType, Grant['covers']>> = {
+  send: 'message',
+  chat: 'message',
+  reply: 'message',
+  ask: 'ask',
+  start_agent: 'launch',
+  tool: 'tool',
+};
+const COVERS_WORDS: Readonly<Record<Grant['covers'], string>> = {
+  message: 'messages',
+  ask: 'questions',
+  launch: 'launches',
+  tool: 'tools',
+  join: 'joins',
+  question: 'questions of agents to their person',
+};
 
 /** How the default is named in traces and cards. */
 const LEVEL_WORDS: Readonly<Record<PolicyLevel, string>> = {
@@ -93,7 +113,7 @@ export function evaluate(
     if (steps.length < STEPS_MAX) steps.push(text);
   };
   const rule = firstMatch(rules, question, step);
-  const level = rule?.approval ?? rules.default;
+  const level = rule?.approval ?? defaultFor(rules, question.type);
   const named = rule === undefined ? `default rule: ${LEVEL_WORDS[level]}` : ruleName(rule, rules.file);
   if (rule === undefined) step(`no rule matches; the default is ${level}`);
   const verdict = (outcome: PolicyVerdict['outcome'], by: string): PolicyVerdict => ({
@@ -115,6 +135,16 @@ export function evaluate(
     return verdict('allow', builtIn);
   }
   return verdict(level === 'deny' ? 'deny' : 'ask', named);
+}
+
+/** A default that lets messages pass was not written with launches and tools in mind. */
+function defaultFor(rules: RuleSet, type: PolicyType): PolicyLevel {
+  const lets = rules.default === 'never' || rules.default === 'always_allow';
+  return lets && isRisky(type) ? 'once' : rules.default;
+}
+
+function isRisky(type: PolicyType): boolean {
+  return type === 'start_agent' || type === 'tool';
 }
 
 /** The scopes that a card offers for a level; the first one is the one that the rule suggests. */
@@ -161,9 +191,8 @@ function mismatch(rule: PolicyRule, question: PolicyQuestion, budget: { left: nu
 }
 
 function typeMismatch(rule: PolicyRule, type: PolicyType): string | undefined {
-  const risky = type === 'start_agent' || type === 'tool';
   if (rule.types === undefined) {
-    return risky && allows(rule) ? `it lets messages pass; ${type} must be named to be let pass` : undefined;
+    return isRisky(type) && allows(rule) ? `it lets messages pass; ${type} must be named to be let pass` : undefined;
   }
   const covered = rule.types.includes(type) || (type === 'reply' && rule.types.includes('chat'));
   return covered ? undefined : `type is not ${rule.types.join(' or ')}`;
@@ -206,9 +235,9 @@ function coveringGrant(
 }
 
 function grantMismatch(grant: Grant, question: PolicyQuestion, nowMs: number): string | undefined {
-  const covers = question.type === 'ask' ? 'ask' : 'message';
-  if (question.type === 'start_agent' || question.type === 'tool' || grant.covers !== covers) {
-    return `it is for ${grant.covers === 'ask' ? 'questions' : grant.covers === 'message' ? 'messages' : grant.covers}`;
+  if (grant.covers !== COVERED_BY[question.type]) return `it is for ${COVERS_WORDS[grant.covers]}`;
+  if (question.type === 'tool' && (grant.tool === undefined || grant.tool !== question.tool)) {
+    return `it is for the tool ${grant.tool ?? 'unknown'}`;
   }
   if (grant.revokedAt !== undefined) return 'it was revoked';
   if (grant.expiresAt !== undefined && Date.parse(grant.expiresAt) <= nowMs) return 'it has expired';
@@ -220,7 +249,9 @@ function grantMismatch(grant: Grant, question: PolicyQuestion, nowMs: number): s
     case 'mission':
       return grant.boundTo !== undefined && grant.boundTo === question.threadId
         ? undefined
-        : 'it is for another conversation';
+        : isRisky(question.type)
+          ? 'it is for another mission'
+          : 'it is for another conversation';
     case 'session': {
       const session = question.from.kind === 'agent' ? question.from.session : undefined;
       return grant.boundTo !== undefined && grant.boundTo === session ? undefined : 'it is for another session';

@@ -1,6 +1,6 @@
 /**
  * Rows of the event log. A `message.changed` event is kept without the message's body, which is read from `messages` again: a body is
- * stored once, however often its message moves.
+ * stored once, however often its message moves. The same holds for a mission's text and the texts of its result.
  */
 import type { NewHubEvent } from '../../protocol/events.ts';
 import type { HubDb } from './hub-store.ts';
@@ -13,15 +13,31 @@ const insert = statement((db, row: { at: number; type: string; message_id: strin
 
 /** Stores an event and gives its number. */
 export async function insertEvent(db: HubDb, event: NewHubEvent, at: number): Promise<number> {
-  const slim = event.type === 'message.changed' ? { ...event, message: { ...event.message, body: '' } } : event;
-  const message_id = event.type === 'message.changed' ? event.message.id : null;
-  const { insertId } = await insert(db, { at, type: event.type, message_id, json: JSON.stringify(slim) });
+  const message_id = subjectOf(event);
+  const { insertId } = await insert(db, { at, type: event.type, message_id, json: JSON.stringify(slim(event)) });
   return insertId;
+}
+
+function subjectOf(event: NewHubEvent): string | null {
+  if (event.type === 'message.changed') return event.message.id;
+  return event.type === 'mission.changed' ? event.mission.id : null;
+}
+
+function slim(event: NewHubEvent): NewHubEvent {
+  if (event.type === 'message.changed') return { ...event, message: { ...event.message, body: '' } };
+  if (event.type !== 'mission.changed') return event;
+  const { result, ...mission } = event.mission;
+  if (result === undefined) return { ...event, mission: { ...mission, text: '' } };
+  const { diff: _diff, diffStat: _diffStat, ...rest } = result;
+  return { ...event, mission: { ...mission, text: '', result: { ...rest, text: '' } } };
 }
 
 export interface StoredEvent extends EventRow {
   /** The message's body, for message.changed. */
   readonly body: string | null;
+  /** The mission's text, and its result as it is now (JSON), for mission.changed. */
+  readonly mission_text: string | null;
+  readonly mission_result: string | null;
 }
 
 /** Events after `seq`, oldest first. */
@@ -29,8 +45,9 @@ export function eventsAfter(db: HubDb, seq: number, limit: number): Promise<Stor
   return db
     .selectFrom('events')
     .leftJoin('messages', 'messages.id', 'events.message_id')
+    .leftJoin('missions', 'missions.id', 'events.message_id')
     .selectAll('events')
-    .select('messages.body as body')
+    .select(['messages.body as body', 'missions.text as mission_text', 'missions.result as mission_result'])
     .where('events.seq', '>', seq)
     .orderBy('events.seq')
     .limit(limit)

@@ -84,6 +84,7 @@ export function toGrant(row: GrantRow): Grant {
     from: row.sender,
     to: row.recipient,
     ...(row.bound_to === null ? {} : { boundTo: row.bound_to }),
+    ...(row.tool === null ? {} : { tool: row.tool }),
     by: row.by,
     createdAt: isoTime(row.created_at),
     ...(row.expires_at === null ? {} : { expiresAt: isoTime(row.expires_at) }),

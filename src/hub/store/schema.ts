@@ -21,6 +21,7 @@ import type {
   Role,
   SystemNotice,
 } from '../../protocol/model.ts';
+import { MISSION_SCHEMA, type MissionTables } from './mission-schema.ts';
 import { TELEGRAM_SCHEMA, type TelegramTables } from './telegram-schema.ts';
 
 export interface MachineTable {
@@ -180,13 +181,15 @@ export interface GrantTable {
   approval_id: string | null;
   revoked_at: number | null;
   uses: number;
+  /** The one tool that it covers (grants of kind `tool`). */
+  tool: ColumnType<string | null, string | null | undefined, string | null>;
 }
 
 export interface EventTable {
   seq: Generated<number>;
   at: number;
   type: string;
-  /** For message.changed: the body is not repeated here but read from `messages`. */
+  /** For message.changed and mission.changed: the long texts are not repeated here but read from `messages` and `missions`. */
   message_id: string | null;
   json: string;
 }
@@ -195,8 +198,10 @@ export interface OutboxTable {
   seq: Generated<number>;
   machine_id: string;
   /** What goes is built from the message when it goes, so that news is never stale. */
-  item: 'message' | 'status' | 'cancel';
+  item: 'message' | 'status' | 'cancel' | 'mission' | 'mission_stop' | 'decision';
+  /** What it is about: a message; a mission (mission, mission_stop); an approval (decision). */
   message_id: string;
+  /** cancel: why · mission: the run · mission_stop: JSON of the word · decision: the daemon's `ref`. */
   reason: string | null;
 }
 
@@ -268,7 +273,7 @@ export interface KvTable {
   value: string;
 }
 
-export interface HubSchema extends TelegramTables {
+export interface HubSchema extends TelegramTables, MissionTables {
   machines: MachineTable;
   projects: ProjectTable;
   sessions: SessionTable;
@@ -401,4 +406,5 @@ CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWI
 
 export const HUB_MIGRATIONS: readonly Migration[] = [
   { name: 'the tables of the hub', sql: `${CORE_SCHEMA}${TELEGRAM_SCHEMA}` },
+  { name: 'missions, their logs, what machines can start, open dialogs', sql: MISSION_SCHEMA },
 ];
