@@ -12,6 +12,9 @@ if (args.length === 1 && (first === '--version' || first === '-V') && typeof INT
 } else if (args.length === 1 && first === 'mcp-server') {
   const { serve } = await import('./commands/mcp-server.ts');
   await serve();
+} else if (first === 'acp-agent') {
+  const { serve } = await import('./commands/acp-agent.ts');
+  await serve(args.slice(1));
 } else {
   const { runProcess } = await import('./run-process.ts');
   await runProcess(args);
