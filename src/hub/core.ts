@@ -9,8 +9,10 @@ import { StoredApprovals } from './approvals/approvals.ts';
 import { StoredEventLog } from './events.ts';
 import { DEFAULT_LIMITS, type MessagingLimits, type PolicyPort } from './messaging/context.ts';
 import { HubMessaging } from './messaging/messaging.ts';
+import { MachineNotices } from './notices/machine-notices.ts';
 import { HubRegistry } from './registry/registry.ts';
 import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/housekeeping.ts';
+import type { Notices } from './services.ts';
 import type { HubStore } from './store/hub-store.ts';
 
 export interface HubCoreOptions {
@@ -21,6 +23,8 @@ export interface HubCoreOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly hubVersion: string;
+  /** Where what a person should know about machines is told. */
+  readonly notices?: Pick<Notices, 'raise' | 'clear'>;
   readonly limits?: Partial<MessagingLimits>;
   readonly retention?: Partial<Retention>;
   /** False for a name that no operator has. */
@@ -39,7 +43,15 @@ export interface HubCore {
 export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
   const { store, clock, log } = options;
   const events = options.events ?? (await StoredEventLog.open(store, clock, log));
-  const registry = await HubRegistry.open({ store, events, clock, log, hubVersion: options.hubVersion });
+  const machineNotices = options.notices === undefined ? undefined : new MachineNotices(options.notices, clock, log);
+  const registry = await HubRegistry.open({
+    store,
+    events,
+    clock,
+    log,
+    hubVersion: options.hubVersion,
+    ...(machineNotices === undefined ? {} : { news: machineNotices }),
+  });
   const { policy } = options;
   const approvals = new StoredApprovals({
     store,
@@ -77,6 +89,7 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
     },
     stop: async () => {
       registry.stop();
+      machineNotices?.stop();
       await housekeeping.stop();
       await approvals.stop();
       await messaging.stop();

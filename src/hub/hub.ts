@@ -134,6 +134,7 @@ class Hub implements RunningHub {
         clock,
         log,
         hubVersion: version,
+        notices: shown,
         limits: config.limits,
         retention: config.retention,
         knowsOperator: (name) => config.operators.some((operator) => operator.name === name),

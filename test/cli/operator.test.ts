@@ -271,6 +271,19 @@ describe('--json', () => {
   });
 });
 
+describe('machines', () => {
+  it('a machine that the hub cannot reach says so, with why', async () => {
+    const unreachable = 'The daemon of laptop cannot be reached.';
+    const { home } = await withHub({
+      [`GET ${O}/machines`]: () => ({ machines: [machine({ unreachable })] }),
+      [`GET ${O}/approvals`]: () => ({ approvals: [] }),
+    });
+    const { out } = await home.run(['machines']);
+    expect(out).toContain('unreachable ');
+    expect(out).toContain(unreachable);
+  });
+});
+
 describe('status and doctor', () => {
   it('shows hub and daemon in one screen of 80 columns', async () => {
     const { home } = await withHub({ [`GET ${O}/status`]: () => hubStatus() });

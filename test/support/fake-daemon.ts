@@ -31,6 +31,7 @@ export class FakeDaemon {
   /** Requests to deliver, refused ones included. */
   attempts = 0;
   revoked = false;
+  pings = 0;
   /** Answers that get lost after the batch was stored. */
   losesAnswers = 0;
   /** The whole batch is refused as invalid while one of these is in it. */
@@ -74,12 +75,11 @@ export class FakeDaemon {
       daemon.#tell();
       return { ok: true } as const;
     });
-    api.route({ method: 'GET', path: '/api/hub/ping', summary: '', answer: PingResponse }, async () => ({
-      machineId,
-      epoch: 'e',
-      version: '0',
-      time: new Date(clock.now()).toISOString(),
-    }));
+    api.route({ method: 'GET', path: '/api/hub/ping', summary: '', answer: PingResponse }, async () => {
+      daemon.pings += 1;
+      daemon.#checkThere();
+      return { machineId, epoch: 'e', version: '0', time: new Date(clock.now()).toISOString() };
+    });
     const app = newApp();
     app.use(api.router);
     finishApp(app, silentLog());

@@ -6,7 +6,7 @@ import { parsePolicyFile } from '../../src/hub/approvals/policy-file.ts';
 import { BUILT_IN_RULES, evaluate, scopesOf, type RuleSet } from '../../src/hub/approvals/policy.ts';
 import { createHubCore, type HubCore } from '../../src/hub/core.ts';
 import type { MessagingLimits } from '../../src/hub/messaging/context.ts';
-import type { Actor } from '../../src/hub/services.ts';
+import type { Actor, Notices } from '../../src/hub/services.ts';
 import { HubStore } from '../../src/hub/store/hub-store.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { HubEvent } from '../../src/protocol/events.ts';
@@ -34,6 +34,8 @@ export class JumpingClock extends ManualClock {
   }
 }
 
+type RaisedNotice = Parameters<Notices['raise']>[0];
+
 export const ALLOW_ALL = 'defaults: { require_approval: never }';
 
 export class TestHub {
@@ -41,6 +43,8 @@ export class TestHub {
   readonly clock: JumpingClock;
   readonly daemons = new Map<string, FakeDaemon>();
   readonly heard: HubEvent[] = [];
+  /** Live ones about machines, by key. */
+  readonly notices: Map<string, RaisedNotice>;
   rules: RuleSet = BUILT_IN_RULES;
   store: HubStore;
   core: HubCore;
@@ -52,11 +56,13 @@ export class TestHub {
     store: HubStore,
     limits: Partial<MessagingLimits>,
     core: HubCore,
+    notices: Map<string, RaisedNotice>,
   ) {
     this.folder = folder;
     this.clock = clock;
     this.store = store;
     this.core = core;
+    this.notices = notices;
     this.#limits = limits;
   }
 
@@ -65,8 +71,9 @@ export class TestHub {
     const clock = new JumpingClock();
     const store = await HubStore.open({ file: join(folder, 'hub.db'), log: silentLog() });
     const holder: { rules: RuleSet } = { rules: BUILT_IN_RULES };
-    const core = await makeCore(store, clock, limits, () => holder.rules);
-    const hub = new TestHub(folder, clock, store, limits, core);
+    const notices = new Map<string, RaisedNotice>();
+    const core = await makeCore(store, clock, limits, () => holder.rules, notices);
+    const hub = new TestHub(folder, clock, store, limits, core, notices);
     Object.defineProperty(holder, 'rules', { get: () => hub.rules });
     if (policy !== undefined) hub.policy(policy);
     hub.#listen();
@@ -202,7 +209,7 @@ export class TestHub {
     await this.core.stop();
     await this.store.close();
     this.store = await HubStore.open({ file: join(this.folder, 'hub.db'), log: silentLog() });
-    this.core = await makeCore(this.store, this.clock, this.#limits, () => this.rules);
+    this.core = await makeCore(this.store, this.clock, this.#limits, () => this.rules, this.notices);
     this.#listen();
     await this.core.start();
   }
@@ -224,12 +231,17 @@ function makeCore(
   clock: ManualClock,
   limits: Partial<MessagingLimits>,
   rules: () => RuleSet,
+  notices: Map<string, RaisedNotice>,
 ): Promise<HubCore> {
   return createHubCore({
     store,
     clock,
     log: silentLog(),
     hubVersion: '1.0.0',
+    notices: {
+      raise: async (notice) => void notices.set(notice.key, notice),
+      clear: async (key) => void notices.delete(key),
+    },
     limits,
     policy: { evaluate: (question, grants, now) => evaluate(rules(), grants, question, now), scopesOf },
     knowsOperator: (name) => ['ada', 'bob', 'eve'].includes(name),

@@ -89,6 +89,14 @@ function MachineCard(props: {
           </span>
         )}
       </p>
+      {machine.unreachable !== undefined && (
+        <p class="bar tone-wait">
+          <span>
+            Unreachable from the hub: {machine.unreachable} Mail for it waits. Let the hub in through its firewall, and
+            look where its daemon listens.
+          </span>
+        </p>
+      )}
       {Math.abs(offset) >= CLOCK_WARN && (
         <p class="bar tone-wait">
           <span>

@@ -109,6 +109,9 @@ async function list(context: Context, options: Options): Promise<void> {
   const style = styleFor(io.colour);
   if (machines.length === 0) io.out('No machine has joined yet. On the other machine: intercom join\n');
   else io.out(machineTable(context, machines));
+  for (const { id, unreachable } of machines)
+    if (unreachable !== undefined)
+      io.out(`\n${style.yellow('!')} ${safe(id)} is unreachable from the hub: ${safe(unreachable)}\n`);
   for (const join of joins)
     io.out(
       `\n${card(join, io.now(), style)}${style.dim(`  intercom machines approve ${join.subject.kind === 'join' ? join.subject.code : join.id}\n`)}`,
@@ -129,7 +132,7 @@ function machineTable({ io }: Context, machines: readonly Machine[]): string {
   const rows = machines.map((machine) => [
     machine.id,
     machine.displayName === machine.id ? '' : machine.displayName,
-    machine.status,
+    machine.unreachable === undefined ? machine.status : 'unreachable',
     machine.lastSeen === undefined ? 'never' : relative(machine.lastSeen, io.now()),
     String(machine.projects),
     String(machine.sessions),

@@ -28,7 +28,7 @@ export function stateWords(state: MessageState): string {
 export function paintState(state: string, style: Style): (text: string) => string {
   if (['delivered', 'seen', 'answered', 'online', 'allowed', 'idle', 'working'].includes(state)) return style.green;
   if (['denied', 'expired', 'cancelled', 'failed', 'revoked'].includes(state)) return style.red;
-  if (['held', 'held_at_terminal', 'waiting', 'pending', 'away'].includes(state)) return style.yellow;
+  if (['held', 'held_at_terminal', 'waiting', 'pending', 'away', 'unreachable'].includes(state)) return style.yellow;
   return style.blue;
 }
 

@@ -45,6 +45,15 @@ export async function sayRevoked(daemon: DaemonAt, now: () => number): Promise<v
   );
 }
 
+/** Looks whether the daemon of this machine answers there. Throws why not, in words. */
+export async function knockAt(daemon: DaemonAt, now: () => number): Promise<void> {
+  const answer = await call(daemon, now, (client) =>
+    client.call({ method: 'GET', path: '/api/hub/ping', timeoutMs: TIMEOUT_MS }, PingResponse),
+  );
+  if (answer.machineId === daemon.machineId) return;
+  throw new IntercomError('unreachable', `The daemon of ${answer.machineId} answers there.`);
+}
+
 async function call<T>(daemon: DaemonAt, now: () => number, use: (client: JsonClient) => Promise<T>): Promise<T> {
   const client = new JsonClient({
     origin: daemon.url.replace(/\/+$/, ''),

@@ -9,31 +9,24 @@ import type { z } from 'zod';
 import { isoTime, type Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { IntercomError } from '../../protocol/errors.ts';
-import { AWAY_AFTER_SECONDS, HEARTBEAT_SECONDS, PROTOCOL_VERSION } from '../../protocol/limits.ts';
+import { HEARTBEAT_SECONDS, PROTOCOL_VERSION } from '../../protocol/limits.ts';
 import type { HelloRequest, HelloResponse } from '../../protocol/machine-api.ts';
-import type { Agent, Machine, MachineStatus, Project, Session } from '../../protocol/model.ts';
+import type { Agent, Machine, Project, Session } from '../../protocol/model.ts';
 import type { EventAppender } from '../events.ts';
 import { newMachineSecret } from '../joins/joins.ts';
 import type { MachineDirectory } from '../messaging/context.ts';
 import type { DaemonDoor } from '../messaging/dispatch.ts';
+import type { MachineNews } from '../notices/machine-notices.ts';
 import type { Actor, Registry } from '../services.ts';
-import type { HubDb, HubStore, HubTransaction } from '../store/hub-store.ts';
-import {
-  admitMachine,
-  allMachines,
-  changeMachine,
-  deleteMachine,
-  machineById,
-  projectsOf,
-  sessionsOf,
-  toMachine,
-} from '../store/machines.ts';
+import type { HubStore, HubTransaction } from '../store/hub-store.ts';
+import { admitMachine, allMachines, changeMachine, deleteMachine, machineById, sessionsOf } from '../store/machines.ts';
 import { deleteOutboxOf } from '../store/outbox.ts';
 import type { MachineRow } from '../store/schema.ts';
-import { agentsOf } from './agents-of.ts';
-import { handOverSecret, sayRevoked } from './doors.ts';
+import { HandOver } from './hand-over.ts';
 import { endMissing, endSession, saveChanged, setProjects, type SessionParts } from './inventory.ts';
-import { Presence } from './presence.ts';
+import { viewAgents, viewMachine, viewMachines } from './machine-views.ts';
+import { known, member, mustOwn, revoked, unknownMachine } from './refusals.ts';
+import { MachineWatch } from './watch.ts';
 
 /** Messaging, as the registry needs it. */
 export interface RegistryHooks {
@@ -50,6 +43,8 @@ export interface RegistryParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly hubVersion: string;
+  /** Told what a person should know about machines. */
+  readonly news?: MachineNews;
 }
 
 /** A machine that was let in. */
@@ -60,15 +55,11 @@ export interface AdmittedMachine {
   readonly secret: string;
 }
 
-/** Requests that were signed with the old secret just before a rotation still arrive. */
-const OLD_SECRET_MS = 60_000;
-
 export class HubRegistry implements Registry, MachineDirectory {
   readonly #parts: RegistryParts;
   readonly #machines = new Map<string, MachineRow>();
-  readonly #oldSecrets = new Map<string, string>();
-  readonly #rotating = new Set<string>();
-  readonly #presence: Presence;
+  readonly #watch: MachineWatch;
+  readonly #handOver: HandOver;
   #hooks: RegistryHooks | undefined;
 
   static async open(parts: RegistryParts): Promise<HubRegistry> {
@@ -79,7 +70,17 @@ export class HubRegistry implements Registry, MachineDirectory {
 
   private constructor(parts: RegistryParts) {
     this.#parts = parts;
-    this.#presence = new Presence(parts.clock, (machineId) => void this.#announce(machineId));
+    this.#watch = new MachineWatch({
+      clock: parts.clock,
+      rowOf: (machineId) => this.#machines.get(machineId),
+      news: parts.news,
+      onChange: (machineId) => void this.#announce(machineId),
+    });
+    this.#handOver = new HandOver({
+      ...parts,
+      rowOf: (machineId) => this.#machines.get(machineId),
+      changed: (transaction, machineId) => this.#changed(transaction, machineId),
+    });
   }
 
   /** Messaging is made after the registry; it is told of what concerns it through these. Before `start`. */
@@ -87,20 +88,16 @@ export class HubRegistry implements Registry, MachineDirectory {
     this.#hooks = hooks;
   }
 
-  /** Machines heard from just before the hub stopped keep their time; what a crash left undone of a revocation is done. */
+  /** Watches over the machines; what a crash left undone of a revocation is done. */
   async start(): Promise<void> {
-    const now = this.#parts.clock.now();
     for (const row of this.#machines.values()) {
-      const ago = row.last_seen === null ? Number.POSITIVE_INFINITY : now - row.last_seen;
-      if (ago >= 0 && ago < AWAY_AFTER_SECONDS * 1000 && row.left_at === null && row.revoked_at === null)
-        this.#presence.heard(row.id, ago);
       if (row.revoked_at !== null) await this.#hooks?.machineGone(row.id, `${row.id} was revoked`);
     }
-    this.#presence.start();
+    this.#watch.start(this.#machines.values());
   }
 
   stop(): void {
-    this.#presence.stop();
+    this.#watch.stop();
   }
 
   /** Lets a machine in, in the transaction that decided it. One that is known gets the new secret and address; its old secret is worthless. */
@@ -113,7 +110,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       secret: machine.secret,
       joined_at: this.#parts.clock.now(),
     });
-    this.#oldSecrets.delete(machine.id);
+    this.#handOver.forget(machine.id);
     await this.#changed(transaction, machine.id);
   }
 
@@ -140,10 +137,11 @@ export class HubRegistry implements Registry, MachineDirectory {
       await setProjects(this.#inventory(transaction, machineId), hello.projects);
       await saveChanged(this.#inventory(transaction, machineId), hello.sessions);
       await endMissing(this.#inventory(transaction, machineId), hello.sessions);
-      this.#presence.heard(machineId);
+      this.#watch.heard(machineId);
       await this.#changed(transaction, machineId);
     });
     this.#afterWord(machineId);
+    this.#watch.back(machineId);
     return {
       hubEpoch: this.#parts.store.epoch,
       hubVersion: this.#parts.hubVersion,
@@ -158,7 +156,7 @@ export class HubRegistry implements Registry, MachineDirectory {
     beat: { readonly epoch: string; readonly time: string; readonly outbox: number },
   ): Promise<{ hubEpoch: string; resync: boolean }> {
     const now = this.#parts.clock.now();
-    const resync = await this.#parts.store.write(async (transaction) => {
+    const { resync, isBack } = await this.#parts.store.write(async (transaction) => {
       const row = await member(transaction.db, machineId);
       await changeMachine(transaction.db, machineId, {
         last_seen: now,
@@ -166,11 +164,13 @@ export class HubRegistry implements Registry, MachineDirectory {
         clock_offset_ms: Date.parse(beat.time) - now,
         outbox: beat.outbox,
       });
-      if (this.#presence.heard(machineId)) await this.#changed(transaction, machineId);
+      const wasAway = this.#watch.heard(machineId);
+      if (wasAway) await this.#changed(transaction, machineId);
       else await this.#remember(transaction, machineId);
-      return row.epoch !== beat.epoch;
+      return { resync: row.epoch !== beat.epoch, isBack: wasAway };
     });
     this.#afterWord(machineId);
+    if (isBack) this.#watch.back(machineId);
     return { hubEpoch: this.#parts.store.epoch, resync };
   }
 
@@ -192,7 +192,7 @@ export class HubRegistry implements Registry, MachineDirectory {
     const row = this.#machines.get(machineId);
     if (row === undefined) throw unknownMachine(machineId);
     if (row.revoked_at !== null) throw revoked(machineId);
-    const old = this.#oldSecrets.get(machineId) ?? '';
+    const old = this.#handOver.oldSecretOf(machineId) ?? '';
     return [row.secret, row.next_secret ?? '', old].filter((secret) => secret !== '');
   }
 
@@ -203,7 +203,7 @@ export class HubRegistry implements Registry, MachineDirectory {
   }
 
   isAway(machineId: string): boolean {
-    return !this.#presence.isOnline(machineId);
+    return !this.#watch.isOnline(machineId);
   }
 
   /** Where and how the hub reaches a machine's daemon. */
@@ -213,42 +213,16 @@ export class HubRegistry implements Registry, MachineDirectory {
     return { url: row.daemon_url, secret: () => this.#machines.get(machineId)?.secret ?? '' };
   }
 
-  async machines(): Promise<Machine[]> {
-    return this.#parts.store.read(async (db) => {
-      const projects = await projectsOf(db);
-      const sessions = await sessionsOf(db);
-      return (await allMachines(db)).map((row) =>
-        toMachine(row, this.#status(row), projects.get(row.id)?.length ?? 0, sessions.get(row.id)?.length ?? 0),
-      );
-    });
+  machines(): Promise<Machine[]> {
+    return this.#parts.store.read((db) => viewMachines(db, this.#watch));
   }
 
-  async machine(id: string): Promise<Machine> {
-    return this.#parts.store.read(async (db) => {
-      const machine = await this.#wire(db, id);
-      if (machine === undefined) throw unknownMachine(id);
-      return machine;
-    });
+  machine(id: string): Promise<Machine> {
+    return this.#parts.store.read((db) => viewMachine(db, this.#watch, id));
   }
 
-  async agents(filter: string): Promise<Agent[]> {
-    const only = filter.startsWith('machine:') ? filter.slice('machine:'.length) : undefined;
-    if (only === undefined && filter !== 'all' && filter !== 'online') {
-      throw new IntercomError('invalid_request', `"${filter.slice(0, 60)}" is not a filter.`, {
-        field: 'filter',
-        next: 'Use all, online or machine:<id>.',
-      });
-    }
-    if (only !== undefined && !this.#machines.has(only)) throw unknownMachine(only);
-    return this.#parts.store.read(async (db) => {
-      const rows = (await allMachines(db)).filter(
-        (row) =>
-          row.revoked_at === null &&
-          (only === undefined || row.id === only) &&
-          (filter !== 'online' || this.#presence.isOnline(row.id)),
-      );
-      return agentsOf(rows, (row) => this.#status(row), await projectsOf(db, only), await sessionsOf(db, only));
-    });
+  agents(filter: string): Promise<Agent[]> {
+    return this.#parts.store.read((db) => viewAgents(db, this.#watch, filter));
   }
 
   async update(
@@ -283,12 +257,12 @@ export class HubRegistry implements Registry, MachineDirectory {
         const live = (await sessionsOf(transaction.db, id)).get(id) ?? [];
         for (const session of live) await endSession(this.#inventory(transaction, id), session);
       }
-      this.#oldSecrets.delete(id);
-      this.#presence.gone(id);
+      this.#handOver.forget(id);
+      this.#watch.out(id);
       return { machine: await this.#changed(transaction, id), before: row };
     });
     await this.#hooks?.machineGone(id, reason);
-    if (before.revoked_at === null) void this.#sayRevoked(before);
+    if (before.revoked_at === null) void this.#handOver.sayRevoked(before);
     return machine;
   }
 
@@ -300,7 +274,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       await changeMachine(transaction.db, id, { next_secret });
       await this.#changed(transaction, id);
     });
-    await this.#handOver(id);
+    await this.#handOver.next(id);
     return this.machine(id);
   }
 
@@ -317,7 +291,7 @@ export class HubRegistry implements Registry, MachineDirectory {
     await this.#parts.store.write(async (transaction) => {
       await member(transaction.db, machineId);
       await changeMachine(transaction.db, machineId, { left_at: this.#parts.clock.now() });
-      this.#presence.gone(machineId);
+      this.#watch.out(machineId);
       await this.#changed(transaction, machineId);
     });
   }
@@ -332,19 +306,6 @@ export class HubRegistry implements Registry, MachineDirectory {
     };
   }
 
-  #status(row: MachineRow): MachineStatus {
-    if (row.revoked_at !== null) return 'revoked';
-    return this.#presence.isOnline(row.id) ? 'online' : 'away';
-  }
-
-  async #wire(db: HubDb, id: string): Promise<Machine | undefined> {
-    const row = await machineById(db, id);
-    if (row === undefined) return undefined;
-    const projects = (await projectsOf(db, id)).get(id)?.length ?? 0;
-    const sessions = (await sessionsOf(db, id)).get(id)?.length ?? 0;
-    return toMachine(row, this.#status(row), projects, sessions);
-  }
-
   /** Keeps the memory as the store will be. */
   async #remember(transaction: HubTransaction, id: string): Promise<void> {
     const row = await machineById(transaction.db, id);
@@ -353,97 +314,24 @@ export class HubRegistry implements Registry, MachineDirectory {
 
   async #changed(transaction: HubTransaction, id: string): Promise<Machine> {
     await this.#remember(transaction, id);
-    const machine = await this.#wire(transaction.db, id);
-    if (machine === undefined) throw unknownMachine(id);
+    const machine = await viewMachine(transaction.db, this.#watch, id);
     await this.#parts.events.append(transaction, { type: 'machine.changed', machine });
     return machine;
   }
 
-  /** A machine was not heard from for too long. */
+  /** It is away, or cannot be reached, or can be again. */
   async #announce(machineId: string): Promise<void> {
     try {
       await this.#parts.store.write(async (transaction) => {
         if ((await machineById(transaction.db, machineId)) !== undefined) await this.#changed(transaction, machineId);
       });
     } catch (error) {
-      this.#parts.log.error({ err: error, machine: machineId }, 'that a machine is away could not be stored');
+      this.#parts.log.error({ err: error, machine: machineId }, 'a change of a machine could not be stored');
     }
   }
 
   #afterWord(machineId: string): void {
     this.#hooks?.kick(machineId);
-    if (typeof this.#machines.get(machineId)?.next_secret === 'string') void this.#handOver(machineId);
+    if (typeof this.#machines.get(machineId)?.next_secret === 'string') void this.#handOver.next(machineId);
   }
-
-  /** Brings the next secret to the daemon; from then on it is the only one. Tried again when the machine is heard from. */
-  async #handOver(id: string): Promise<void> {
-    const row = this.#machines.get(id);
-    const next = row?.next_secret ?? undefined;
-    if (row === undefined || next === undefined || row.revoked_at !== null || this.#rotating.has(id)) return;
-    this.#rotating.add(id);
-    try {
-      const daemon = { machineId: id, url: row.daemon_url, secret: row.secret };
-      await handOverSecret(daemon, next, () => this.#parts.clock.now());
-      await this.#parts.store.write(async (transaction) => {
-        const now = await machineById(transaction.db, id);
-        if (now?.next_secret !== next) return;
-        await changeMachine(transaction.db, id, { secret: next, next_secret: null });
-        await this.#changed(transaction, id);
-        transaction.afterCommit(() => this.#keepOld(id, row.secret));
-      });
-    } catch (error) {
-      this.#parts.log.warn({ err: error, machine: id }, 'the new secret waits until the machine can be reached');
-    } finally {
-      this.#rotating.delete(id);
-    }
-  }
-
-  #keepOld(id: string, secret: string): void {
-    this.#oldSecrets.set(id, secret);
-    this.#parts.clock.after(OLD_SECRET_MS, () => {
-      if (this.#oldSecrets.get(id) === secret) this.#oldSecrets.delete(id);
-    });
-  }
-
-  async #sayRevoked(row: MachineRow): Promise<void> {
-    try {
-      await sayRevoked({ machineId: row.id, url: row.daemon_url, secret: row.secret }, () => this.#parts.clock.now());
-    } catch (error) {
-      this.#parts.log.info(
-        { err: error, machine: row.id },
-        'a revoked machine was not reached; it learns it with its next request',
-      );
-    }
-  }
-}
-
-async function known(db: HubDb, id: string): Promise<MachineRow> {
-  const row = await machineById(db, id);
-  if (row === undefined) throw unknownMachine(id);
-  return row;
-}
-
-async function member(db: HubDb, id: string): Promise<MachineRow> {
-  const row = await known(db, id);
-  if (row.revoked_at !== null) throw revoked(id);
-  return row;
-}
-
-function mustOwn(actor: Actor): void {
-  if (actor.operator.role === 'owner') return;
-  throw new IntercomError('forbidden', `${actor.operator.name} is not an owner and cannot change machines.`, {
-    next: 'An owner must do it.',
-  });
-}
-
-function unknownMachine(id: string): IntercomError {
-  return new IntercomError('unknown_machine', `There is no machine "${id.slice(0, 64)}" in this mesh.`, {
-    next: '`intercom machines` lists them; `intercom join` lets one in.',
-  });
-}
-
-function revoked(id: string): IntercomError {
-  return new IntercomError('revoked', `The machine ${id} was revoked.`, {
-    next: 'Run `intercom join` on it; an owner must approve.',
-  });
 }

@@ -91,9 +91,16 @@ function machineLines(machines: readonly Machine[], now: number): string[] {
       machine.lastSeen === undefined ? 'never heard from' : `last heard ${agoWords(machine.lastSeen, now)} ago`;
     const state =
       machine.status === 'online'
-        ? `${counted(machine.sessions, 'session')}, ${counted(machine.projects, 'project')}`
+        ? `${machine.unreachable === undefined ? '' : 'unreachable from the hub, '}${counted(machine.sessions, 'session')}, ${counted(machine.projects, 'project')}`
         : `${machine.status}, ${seen}`;
-    const mark = machine.status === 'online' ? '🟢' : machine.status === 'away' ? '⚪️' : '🚫';
+    const mark =
+      machine.unreachable !== undefined
+        ? '🟠'
+        : machine.status === 'online'
+          ? '🟢'
+          : machine.status === 'away'
+            ? '⚪️'
+            : '🚫';
     const name = machine.displayName === machine.id ? '' : ` (${escapeHtml(oneLine(machine.displayName, 60))})`;
     return `${mark} <b>${escapeHtml(machine.id)}</b>${name}: ${state}`;
   });
