@@ -57,7 +57,12 @@ export async function messageFigures(quick: boolean): Promise<Figure[]> {
   const stream = await EventStream.open(mesh.hub.paths, key);
   const work = join(mesh.root, 'projects', 'work');
   await mkdir(work, { recursive: true });
+  const known = stream.next(
+    (event) =>
+      event.type === 'projects.changed' && event.machineId === 'beta' && event.projects.some(({ id }) => id === 'work'),
+  );
   await mesh.daemon('beta').local({ cwd: work }).whoami();
+  await known;
   // Many sending projects, so that the loop guard's cap per pair and minute, which is part of the product, stays out of the way.
   const senders = await Promise.all(
     Array.from({ length: IN_FLIGHT }, (_, index) =>

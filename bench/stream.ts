@@ -23,6 +23,7 @@ export class EventStream {
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.on('message', (data: Buffer) => {
+      if (this.#listeners.size === 0) return;
       const value: unknown = JSON.parse(data.toString());
       const frame = StreamFrame.parse(value);
       if (frame.frame === 'event') for (const listener of this.#listeners) listener(frame.event);
