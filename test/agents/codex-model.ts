@@ -140,7 +140,7 @@ export class CodexModel {
   }
 
   async #replyTo(request: CodexRequest): Promise<CodexReply> {
-    if (request.tools.length === 0) return { say: '{"title":"test"}' };
+    if (!request.tools.some((name) => SHELLS.has(name))) return { say: '{"title":"test"}' };
     this.requests.push(request);
     for (const resolve of [...this.#waiting]) resolve();
     this.#waiting.clear();
@@ -158,6 +158,9 @@ function fits(when: CodexRule['when'], request: CodexRequest): boolean {
   if (typeof when === 'string') return request.news.includes(when);
   return when instanceof RegExp ? when.test(request.news) : when(request);
 }
+
+/** The session itself is always offered one of them. */
+const SHELLS = new Set(['exec_command', 'shell_command', 'shell', 'local_shell']);
 
 /** The model's own items: what comes after the last of them is news. */
 const OWN = new Set(['function_call', 'custom_tool_call', 'reasoning', 'local_shell_call']);

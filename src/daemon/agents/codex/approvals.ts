@@ -1,0 +1,187 @@
+/**
+ * Codex' questions for permission, carried to whoever decides and back: commands and patches (`item/…/requestApproval`).
+ *
+ * Invariants: a question is open on the terminal and here at the same time, and the first answer counts, as the program itself has it; what is answered is what was asked (same request,
+ * same item); an "always" is given back exactly as Codex offered it and never made up; a question of a kind that we do not know is left to the terminal; a refusal is `decline`, so that
+ * the agent goes on and can say why it stopped.
+ */
+import { createHash } from 'node:crypto';
+import type { ToolSubject } from '../../../protocol/model.ts';
+import { oneLine, toolInputText } from '../tool-words.ts';
+import type { ServerRequest } from './connection.ts';
+import { ApprovalDecision, CommandApprovalParams, FileApprovalParams, FileChangeItem } from './protocol/messages.ts';
+import type { RequestId } from './protocol/messages.ts';
+
+/** An open dialog of a session, as whoever decides is asked. */
+export interface Dialog {
+  /** The same for the same question, also after a restart of the daemon. */
+  readonly ref: string;
+  readonly session: string;
+  readonly subject: Pick<ToolSubject, 'tool' | 'summary' | 'input' | 'cut' | 'cwd' | 'intent' | 'suggestions'>;
+}
+
+export interface DialogVerdict {
+  readonly verdict: 'allow' | 'deny';
+  /** Which of the subject's suggestions was taken. */
+  readonly suggestion?: number | undefined;
+}
+
+/** The side that decides (the permission desk). */
+export interface DialogDesk {
+  /** `answer` is called at most once; false from it: it was answered elsewhere first. */
+  open(dialog: Dialog, answer: (verdict: DialogVerdict) => boolean): void;
+  /** answered_elsewhere: at the terminal · withdrawn: the question is gone. Unknown refs are fine. */
+  close(ref: string, outcome: 'answered_elsewhere' | 'withdrawn'): void;
+}
+
+interface Open {
+  readonly ref: string;
+  readonly session: string;
+  readonly id: RequestId;
+  answered: boolean;
+}
+
+/** Questions that are open at once on one server; more stay at the terminal alone. */
+const OPEN_MAX = 200;
+
+export class CodexApprovals {
+  readonly #desk: DialogDesk;
+  readonly #answer: (id: RequestId, result: unknown) => void;
+  readonly #open = new Map<RequestId, Open>();
+
+  /** `answer` sends to the server that asked; one of these per server. */
+  constructor(desk: DialogDesk, answer: (id: RequestId, result: unknown) => void) {
+    this.#desk = desk;
+    this.#answer = answer;
+  }
+
+  asked(request: ServerRequest, item: unknown, cwd: (session: string) => string): void {
+    const question = read(request, item, cwd);
+    if (question === undefined || this.#open.size >= OPEN_MAX) return;
+    // A new subscription is told of what is open already.
+    if (this.#open.get(request.id)?.ref === question.dialog.ref) return;
+    const open: Open = { ref: question.dialog.ref, session: question.dialog.session, id: request.id, answered: false };
+    this.#open.set(request.id, open);
+    this.#desk.open(question.dialog, ({ verdict, suggestion }) => {
+      if (this.#open.get(request.id) !== open || open.answered) return false;
+      open.answered = true;
+      const offered = suggestion === undefined ? undefined : question.offers[suggestion];
+      const decision = verdict === 'deny' ? 'decline' : (offered ?? 'accept');
+      this.#answer(request.id, { decision });
+      return true;
+    });
+  }
+
+  resolved(id: RequestId): void {
+    const open = this.#open.get(id);
+    if (open === undefined) return;
+    this.#open.delete(id);
+    if (!open.answered) this.#desk.close(open.ref, 'answered_elsewhere');
+  }
+
+  /** The session ended, or its server is gone: nobody can answer any more. Without a session: all. */
+  gone(session?: string): void {
+    for (const open of [...this.#open.values()]) {
+      if (session !== undefined && open.session !== session) continue;
+      this.#open.delete(open.id);
+      if (!open.answered) this.#desk.close(open.ref, 'withdrawn');
+    }
+  }
+}
+
+interface Question {
+  readonly dialog: Dialog;
+  /** The decisions behind `suggestions`, in their order. */
+  readonly offers: readonly ApprovalDecision[];
+}
+
+function read(request: ServerRequest, item: unknown, cwd: (session: string) => string): Question | undefined {
+  if (request.method === 'item/commandExecution/requestApproval') {
+    const asked = CommandApprovalParams.safeParse(request.params);
+    return asked.success ? commandQuestion(asked.data, cwd) : undefined;
+  }
+  if (request.method === 'item/fileChange/requestApproval') {
+    const asked = FileApprovalParams.safeParse(request.params);
+    return asked.success ? fileQuestion(asked.data, item, cwd) : undefined;
+  }
+  return undefined;
+}
+
+function commandQuestion(asked: CommandApprovalParams, cwd: (session: string) => string): Question {
+  const offers: ApprovalDecision[] = [];
+  const suggestions: string[] = [];
+  for (const offered of asked.availableDecisions ?? []) {
+    const decision = ApprovalDecision.safeParse(offered);
+    const label = decision.success ? offerLabel(decision.data) : undefined;
+    if (!decision.success || label === undefined) continue;
+    offers.push(decision.data);
+    suggestions.push(label);
+  }
+  const command = asked.command ?? '';
+  return {
+    offers,
+    dialog: {
+      ref: refOf(asked),
+      session: asked.threadId,
+      subject: {
+        tool: 'Run a command',
+        summary: oneLine(command, 500) || 'a command that Codex does not show',
+        ...toInput({ command }),
+        cwd: asked.cwd ?? cwd(asked.threadId),
+        suggestions,
+        ...intent(asked.reason),
+      },
+    },
+  };
+}
+
+function fileQuestion(asked: FileApprovalParams, item: unknown, cwd: (session: string) => string): Question {
+  const change = FileChangeItem.safeParse(item);
+  const changes = change.success ? change.data.changes : [];
+  const paths = changes.map(({ path }) => path);
+  const root = asked.grantRoot ?? undefined;
+  const diff = changes.map((one) => `${one.path}\n${one.diff}`).join('\n\n');
+  return {
+    offers: [],
+    dialog: {
+      ref: refOf(asked),
+      session: asked.threadId,
+      subject: {
+        tool: 'Change files',
+        summary: oneLine(paths.join(', '), 500) || (root ?? 'files that Codex does not name'),
+        ...toInput(diff === '' ? asked : { command: diff }),
+        cwd: cwd(asked.threadId),
+        suggestions: [],
+        ...intent(asked.reason),
+      },
+    },
+  };
+}
+
+function toInput(value: unknown): { readonly input: string; readonly cut: boolean } {
+  const { text, cut } = toolInputText(value);
+  return { input: text, cut };
+}
+
+function intent(reason: string | null | undefined): { readonly intent?: string } {
+  return typeof reason === 'string' && reason !== '' ? { intent: reason.slice(0, 2000) } : {};
+}
+
+/** Only what outlasts this one question is a suggestion. */
+function offerLabel(decision: ApprovalDecision): string | undefined {
+  if (decision === 'acceptForSession') return 'Allow this for the rest of the session';
+  if (typeof decision === 'string') return undefined;
+  const words = decision.acceptWithExecpolicyAmendment.execpolicy_amendment.join(' ');
+  return oneLine(`Always allow commands that start with: ${words}`, 300);
+}
+
+function refOf(asked: {
+  readonly threadId: string;
+  readonly turnId: string;
+  readonly itemId: string;
+  readonly [key: string]: unknown;
+}): string {
+  const { threadId, turnId, itemId, approvalId } = asked;
+  const hash = createHash('sha256').update(JSON.stringify([threadId, turnId, itemId, approvalId ?? null]));
+  return `codex:${hash.digest('hex').slice(0, 40)}`;
+}
