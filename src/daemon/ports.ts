@@ -133,6 +133,14 @@ export interface HookCall {
   readonly caller: Caller;
   /** The hook's stdin. */
   readonly body: string;
+  /** Aborts when the hook's caller has gone away. */
+  readonly signal?: AbortSignal;
+  /** The call's name for ever, where it can come again after a restart of the daemon. */
+  readonly key?: string;
+  /** Nobody can answer it but an operator: there is no terminal. */
+  readonly unattended?: boolean;
+  /** The mission that the session works on. */
+  readonly mission?: string;
 }
 
 /** What a hook prints. `offer` is what it carries, to be acknowledged once it was printed (header HOOK_OFFER_HEADER). */

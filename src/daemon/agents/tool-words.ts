@@ -112,9 +112,17 @@ export function shortPath(path: string, cwd: string): string {
 
 /** The whole input as a person reads it, within the bound. */
 export function toolInputText(input: unknown): { readonly text: string; readonly cut: boolean } {
-  const whole = wholeText(input);
+  const whole = visible(wholeText(input));
   if (whole.length <= INPUT_TEXT_MAX) return { text: whole, cut: false };
   return { text: whole.slice(0, INPUT_TEXT_MAX).replace(/[\ud800-\udbff]$/, ''), cut: true };
+}
+
+/** Characters that hide, move or turn what stands around them, as their codes: a card must read as what will run. */
+function visible(text: string): string {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function wholeText(given: unknown): string {

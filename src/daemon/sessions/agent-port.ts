@@ -60,7 +60,32 @@ export interface HookFacts {
   /** The text that enters the conversation, for `prompt`. */
   readonly prompt: string | undefined;
   readonly reason: string | undefined;
+  /** The subagent that it fired in. */
+  readonly agentId?: string | undefined;
+  /** The tool call that it is about, and whether that begins, is over (with or without success), or was refused. */
+  readonly tool?:
+    | {
+        readonly name: string;
+        readonly input: unknown;
+        readonly id: string | undefined;
+        readonly phase: 'begins' | 'over' | 'refused';
+      }
+    | undefined;
 }
+
+/** The agent asks whether it may use a tool. */
+export interface PermissionAsk {
+  readonly tool: string;
+  readonly input: unknown;
+  /** What it said it wants to do. */
+  readonly intent: string | undefined;
+  /** What the agent itself offers as "always", in words and in its order. */
+  readonly suggestions: readonly string[];
+}
+
+export type PermissionAnswer =
+  | { readonly verdict: 'allow'; readonly suggestion: number | undefined }
+  | { readonly verdict: 'deny'; readonly message: string };
 
 export interface AgentPort {
   readonly name: string;
@@ -84,4 +109,8 @@ export interface AgentPort {
   noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined>;
   /** The hook's stdout that puts `text` into the conversation. Undefined: this event cannot. */
   renderContext(facts: HookFacts, text: string): string | undefined;
+  /** What a hook asks leave for; undefined: it asks for none, or for something that cannot be answered from afar. */
+  readPermission?(event: string, payload: unknown): PermissionAsk | undefined;
+  /** What the hook that asked prints to say so. Of the payload nothing is taken but the suggestion that was chosen. */
+  renderPermission?(event: string, payload: unknown, answer: PermissionAnswer): string | undefined;
 }

@@ -1,15 +1,16 @@
 /**
- * What the agents' hooks get from us, free of HTTP: proof out of what they tell, mail into what they print, and the doorbell.
+ * What the agents' hooks get from us, free of HTTP: proof out of what they tell, mail into what they print, decisions about what they ask, and the doorbell.
  *
  * Invariants: a subagent's hook never takes its parent's mail; a session with its own inbox gets nothing here but what that inbox lost; what
  * was printed still counts as written until the agent's record shows it.
  */
 import type { Log } from '../../platform/log.ts';
 import type { AgentHooks, Caller, HookAnswer, HookCall, SessionBook } from '../ports.ts';
-import type { AgentPort, HookFacts } from './agent-port.ts';
+import type { AgentPort, HookFacts, PermissionAsk } from './agent-port.ts';
 import type { DeliveryEngine } from './delivery.ts';
 import { DOORBELL_TEXT } from './doorbell.ts';
 import type { Doorbell } from './doorbell.ts';
+import type { PermissionDesk } from './permission-desk.ts';
 import { hookWords } from './way-words.ts';
 
 const NOTHING: HookAnswer = { text: '' };
@@ -19,6 +20,8 @@ export interface HookRoutesOptions {
   readonly book: SessionBook;
   readonly delivery: DeliveryEngine;
   readonly doorbell: Doorbell;
+  /** Without one, permission requests stay with the person at the terminal. */
+  readonly desk?: PermissionDesk;
   readonly log: Log;
 }
 
@@ -31,8 +34,13 @@ export class HookRoutes implements AgentHooks {
 
   async event(call: HookCall): Promise<HookAnswer> {
     const port = this.#options.ports.find(({ name }) => name === call.agent);
-    const facts = port?.readHook(call.event, parseBody(call.body));
-    if (port === undefined || facts === undefined || facts.subagent) return NOTHING;
+    const payload = parseBody(call.body);
+    const facts = port?.readHook(call.event, payload);
+    if (port === undefined || facts === undefined) return NOTHING;
+    this.#options.desk?.noteHook(facts);
+    const ask = port.readPermission?.(call.event, payload);
+    if (ask !== undefined) return this.#permission(port, facts, ask, call, payload);
+    if (facts.subagent) return NOTHING;
     const session = await port.noteHook(facts, call.caller);
     if (session === undefined) return NOTHING;
     const { delivery } = this.#options;
@@ -51,6 +59,30 @@ export class HookRoutes implements AgentHooks {
       case 'other':
         return NOTHING;
     }
+  }
+
+  /** Asked in a subagent too: its dialog is its parent's. */
+  async #permission(
+    port: AgentPort,
+    facts: HookFacts,
+    ask: PermissionAsk,
+    call: HookCall,
+    payload: unknown,
+  ): Promise<HookAnswer> {
+    const { desk } = this.#options;
+    const session = await port.noteHook(facts, call.caller);
+    if (desk === undefined || session === undefined) return NOTHING;
+    const text = await desk.ask({
+      session,
+      ask,
+      facts,
+      render: (answer) => port.renderPermission?.(call.event, payload, answer),
+      key: call.key,
+      signal: call.signal,
+      unattended: call.unattended === true,
+      mission: call.mission ?? session.mission,
+    });
+    return { text };
   }
 
   async acknowledge(offer: string): Promise<void> {

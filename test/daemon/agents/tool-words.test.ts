@@ -53,6 +53,10 @@ describe('the whole input', () => {
     expect(toolInputText(input)).toEqual({ text, cut: false });
   });
 
+  it('shows characters that would hide or turn the text', () => {
+    expect(toolInputText({ command: 'ls \u202e\u001b[2K\u200b\n\tx' }).text).toBe('ls \\u202e\\u001b[2K\\u200b\n\tx');
+  });
+
   it('is bounded and says so', () => {
     const { text, cut } = toolInputText({ command: 'x'.repeat(INPUT_TEXT_MAX + 1) });
     expect(text).toHaveLength(INPUT_TEXT_MAX);

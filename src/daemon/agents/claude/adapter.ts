@@ -14,9 +14,17 @@ import { readIfThere } from '../../../platform/files.ts';
 import type { Log } from '../../../platform/log.ts';
 import type { Session, SessionState } from '../../../protocol/model.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
-import type { AgentPort, HookFacts, InboxChannel, ProofSearch, WakeReceipt } from '../../sessions/agent-port.ts';
+import type {
+  AgentPort,
+  HookFacts,
+  InboxChannel,
+  PermissionAnswer,
+  PermissionAsk,
+  ProofSearch,
+  WakeReceipt,
+} from '../../sessions/agent-port.ts';
 import type { ProcessTable } from '../process-table.ts';
-import { readHook, renderContext } from './hook-dialect.ts';
+import { readHook, readPermission, renderContext, renderPermission } from './hook-dialect.ts';
 import { socketFault } from './inbox-socket.ts';
 import { ClaudeInbox } from './inbox.ts';
 import { atLeast, isHeadless, parseRecord, plainLine, stateOf } from './registry-record.ts';
@@ -144,6 +152,14 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
 
   renderContext(facts: HookFacts, text: string): string | undefined {
     return renderContext(facts, text);
+  }
+
+  readPermission(event: string, payload: unknown): PermissionAsk | undefined {
+    return readPermission(event, payload);
+  }
+
+  renderPermission(event: string, payload: unknown, answer: PermissionAnswer): string | undefined {
+    return renderPermission(event, payload, answer);
   }
 
   async noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined> {

@@ -1,0 +1,67 @@
+/** One open dialog of the permission desk. Its hook is answered once; its timers end with it. */
+import type { CancelTimer } from '../../platform/clock.ts';
+import type { CloseApproval } from '../../protocol/machine-api.ts';
+import type { HookFacts } from './agent-port.ts';
+import type { PermissionCall } from './permission-desk.ts';
+
+type ToolFacts = NonNullable<HookFacts['tool']>;
+
+export class OpenDialog {
+  readonly ref: string;
+  readonly call: PermissionCall;
+  readonly #resolve: (text: string) => void;
+  readonly #input: string;
+  #timers: CancelTimer[] = [];
+  #unlisten: () => void = () => undefined;
+  /** Its hook was answered: nothing can be said to the agent any more. */
+  over = false;
+  /** The agent showed it at its terminal. */
+  shown = false;
+  /** The hub is being told of it. */
+  asking = false;
+  closing: CloseApproval | undefined;
+  /** The tool call that it is about, where a hook before it told. */
+  toolUseId: string | undefined;
+
+  constructor(ref: string, call: PermissionCall, resolve: (text: string) => void) {
+    this.ref = ref;
+    this.call = call;
+    this.#resolve = resolve;
+    this.#input = stable(call.ask.input);
+  }
+
+  onAbort(gone: () => void): void {
+    const { signal } = this.call;
+    if (signal === undefined) return;
+    signal.addEventListener('abort', gone, { once: true });
+    this.#unlisten = () => signal.removeEventListener('abort', gone);
+  }
+
+  later(cancel: CancelTimer): void {
+    this.#timers.push(cancel);
+  }
+
+  /** The same tool with the same input, in the same (sub)agent. */
+  fits(agentId: string | undefined, tool: ToolFacts): boolean {
+    if (this.call.facts.agentId !== agentId || this.call.ask.tool !== tool.name) return false;
+    if (this.toolUseId !== undefined && tool.id !== undefined) return this.toolUseId === tool.id;
+    return this.#input === stable(tool.input);
+  }
+
+  answer(text: string): void {
+    for (const cancel of this.#timers.splice(0)) cancel();
+    this.#unlisten();
+    if (this.over) return;
+    this.over = true;
+    this.#resolve(text);
+  }
+}
+
+/** The same value gives the same text, whatever the order of its keys. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

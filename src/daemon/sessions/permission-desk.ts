@@ -1,0 +1,338 @@
+/**
+ * The permission desk: the dialogs in which agents of this machine ask whether they may use a tool. Each is told to the hub and answered by whoever is first: the person at
+ * the terminal or an operator from afar.
+ *
+ * Invariants: a dialog is known by a `ref` of its own, so that parallel ones never mix; the dialog at the terminal stays usable, and what happened there closes the card at
+ * once; without a decision nothing is said, and never yes. Where nobody sits at a terminal, a question that nobody answered in its time is denied in words.
+ * What is stored is stored by the hub: after a restart of this daemon a hook that still waits raises its dialog again under the same `ref`.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { formatAddress } from '../../protocol/address.ts';
+import type { DeliverDecision } from '../../protocol/daemon-api.ts';
+import { toIntercomError } from '../../protocol/errors.ts';
+import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
+import type { Decision, Session, ToolSubject } from '../../protocol/model.ts';
+import { oneLine, toolInputText, toolWords } from '../agents/tool-words.ts';
+import type { SessionBook, Unsubscribe } from '../ports.ts';
+import type { HookFacts, PermissionAnswer, PermissionAsk } from './agent-port.ts';
+import type { DecisionDesk } from './managed.ts';
+import { OpenDialog } from './open-dialog.ts';
+
+/** More dialogs than people answer; what is beyond stays at its terminal. */
+const DIALOGS_MAX = 500;
+/** As long as an approval may wait. */
+const EXPIRES_SECONDS = 24 * 3600;
+const RETRY_FIRST_MS = 500;
+const RETRY_LONGEST_MS = 30_000;
+/** A close that the hub never takes: hello tells it what is open. */
+const CLOSE_TRIES = 12;
+/** After a sign that the dialog is over, what came of it is waited for this long. */
+const EVIDENCE_MS = 1500;
+/** A session that waits for nobody any more, this long: its dialog was answered. */
+const SETTLED_MS = 1000;
+/** The dialog of a background subagent is drawn only when its hooks are done: someone at that terminal must not be kept from it for long. */
+const SUBAGENT_PATIENCE_MS = 120_000;
+const EARLY_MAX = 200;
+/** Tool calls of one session that are remembered. */
+const BEGUN_MAX = 50;
+
+interface BegunTool {
+  readonly agentId: string | undefined;
+  readonly tool: NonNullable<HookFacts['tool']>;
+}
+
+export interface ApprovalCalls {
+  raise(request: RaiseApproval): Promise<ApprovalRaised>;
+  close(request: CloseApproval): Promise<void>;
+}
+
+export interface PermissionDeskOptions {
+  readonly machineId: string;
+  readonly approvals: ApprovalCalls;
+  readonly book: SessionBook;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A new UUID. */
+  readonly uuid: () => string;
+}
+
+export interface PermissionCall {
+  readonly session: Session;
+  readonly ask: PermissionAsk;
+  readonly facts: HookFacts;
+  /** What the hook prints for an answer. */
+  readonly render: (answer: PermissionAnswer) => string | undefined;
+  readonly key: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** There is no terminal: only an operator can answer. */
+  readonly unattended: boolean;
+  readonly mission: string | undefined;
+}
+
+export class PermissionDesk implements DecisionDesk {
+  readonly #options: PermissionDeskOptions;
+  readonly #dialogs = new Map<string, OpenDialog>();
+  /** Decisions whose dialog is not here (yet): the hook comes again after a restart. */
+  readonly #early = new Map<string, DeliverDecision>();
+  /** Tool calls that began and are not over, by session: a permission request does not say which call it is about. */
+  readonly #begun = new Map<string, BegunTool[]>();
+  readonly #unsubscribe: Unsubscribe;
+  #stopped = false;
+
+  constructor(options: PermissionDeskOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.book.onChange((session) => this.#sessionChanged(session));
+  }
+
+  // ── asking ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves with what the hook prints; empty: nothing, the agent's own dialog decides. Never rejects. */
+  ask(call: PermissionCall): Promise<string> {
+    const ref = createHash('sha256')
+      .update(call.key ?? this.#options.uuid())
+      .digest('hex')
+      .slice(0, 40);
+    const early = this.#early.get(ref);
+    if (early !== undefined) {
+      this.#early.delete(ref);
+      return Promise.resolve(this.#words(call, early.state, early.decision));
+    }
+    if (this.#stopped || call.signal?.aborted === true) return Promise.resolve('');
+    const before = this.#dialogs.get(ref);
+    // The same hook again: its older call has lost its way back.
+    before?.answer('');
+    if (before === undefined && this.#dialogs.size >= DIALOGS_MAX) return Promise.resolve('');
+    return new Promise((resolve) => {
+      const dialog = new OpenDialog(ref, call, resolve);
+      this.#pair(dialog);
+      this.#dialogs.set(ref, dialog);
+      dialog.onAbort(() => this.#gone(dialog));
+      if (call.facts.agentId !== undefined && !call.unattended && call.mission === undefined) {
+        dialog.later(this.#options.clock.after(SUBAGENT_PATIENCE_MS, () => this.#giveToTerminal(dialog)));
+      }
+      if (this.#options.book.get(call.session.id)?.state === 'waiting') dialog.shown = true;
+      void this.#raise(dialog, RETRY_FIRST_MS);
+    });
+  }
+
+  async #raise(dialog: OpenDialog, delay: number): Promise<void> {
+    dialog.asking = true;
+    try {
+      const raised = await this.#options.approvals.raise({
+        ref: dialog.ref,
+        session: dialog.call.session.id,
+        subject: this.#subject(dialog.call),
+        expiresInSeconds: EXPIRES_SECONDS,
+      });
+      dialog.asking = false;
+      if (dialog.over) this.#sendClose(dialog);
+      else if (raised.state !== 'pending') this.#decide(dialog, raised.state, raised.decision);
+    } catch (thrown) {
+      dialog.asking = false;
+      const error = toIntercomError(thrown);
+      if (this.#stopped) return;
+      // It may have arrived all the same.
+      if (dialog.over) this.#sendClose(dialog);
+      if (dialog.over) return;
+      if (error.retry || error.code === 'internal') {
+        const next = Math.min(delay * 2, RETRY_LONGEST_MS);
+        dialog.later(this.#options.clock.after(delay, () => void this.#raise(dialog, next)));
+        return;
+      }
+      this.#options.log.info({ reason: error.message }, 'the hub did not take a permission request');
+      const why = `No operator could be asked: ${error.message}`;
+      this.#finish(dialog, dialog.call.unattended ? this.#deny(dialog.call, why) : '');
+    }
+  }
+
+  #subject({ session, ask, mission }: PermissionCall): ToolSubject {
+    const { text, cut } = toolInputText(ask.input);
+    const { machineId } = this.#options;
+    return {
+      kind: 'tool',
+      from: formatAddress({ kind: 'agent', machine: machineId, project: session.project, session: session.id }),
+      agent: session.agent,
+      ...(mission === undefined ? {} : { missionId: mission }),
+      tool: oneLine(ask.tool, 200),
+      summary: toolWords(ask.tool, ask.input, session.cwd).label,
+      input: text,
+      cut,
+      cwd: session.cwd,
+      ...(ask.intent === undefined ? {} : { intent: ask.intent.slice(0, 2000) }),
+      suggestions: ask.suggestions.slice(0, 10).map((words) => oneLine(words, 300)),
+    };
+  }
+
+  // ── decisions ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  decided(item: DeliverDecision): void {
+    const dialog = this.#dialogs.get(item.ref);
+    if (dialog !== undefined) {
+      this.#decide(dialog, item.state, item.decision);
+      return;
+    }
+    this.#early.set(item.ref, item);
+    const [oldest] = this.#early.keys();
+    if (this.#early.size > EARLY_MAX && oldest !== undefined) this.#early.delete(oldest);
+  }
+
+  dialogs(): readonly string[] {
+    return [...this.#dialogs.values()].filter(({ over }) => !over).map(({ ref }) => ref);
+  }
+
+  /** Hooks that wait get nothing, so that every dialog goes on at its terminal; nothing is closed, as the next daemon takes up what still waits. */
+  stop(): void {
+    this.#stopped = true;
+    this.#unsubscribe();
+    for (const dialog of this.#dialogs.values()) dialog.answer('');
+    this.#dialogs.clear();
+  }
+
+  #decide(dialog: OpenDialog, state: ApprovalRaised['state'], decision: Decision | undefined): void {
+    if (dialog.over) return;
+    this.#finish(dialog, this.#words(dialog.call, state, decision));
+  }
+
+  #words(call: PermissionCall, state: ApprovalRaised['state'], decision: Decision | undefined): string {
+    if (state === 'allowed') {
+      return call.render({ verdict: 'allow', suggestion: decision?.suggestion }) ?? '';
+    }
+    const reason = decision?.reason === undefined ? '' : `: ${decision.reason}`;
+    if (state === 'denied') return this.#deny(call, `Denied by ${decision?.by ?? 'an operator'}${reason}`);
+    // Nobody decided: the person at the terminal still can, where there is one.
+    return call.unattended ? this.#deny(call, 'Nobody decided about this in time, so it was not done.') : '';
+  }
+
+  #deny(call: PermissionCall, message: string): string {
+    return call.render({ verdict: 'deny', message: message.slice(0, 2000) }) ?? '';
+  }
+
+  #finish(dialog: OpenDialog, text: string): void {
+    dialog.answer(text);
+    if (this.#dialogs.get(dialog.ref) === dialog) this.#dialogs.delete(dialog.ref);
+  }
+
+  // ── what happened at the terminal ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Every hook of every session passes by: some tell that a dialog is over. */
+  noteHook(facts: HookFacts): void {
+    const { tool } = facts;
+    for (const dialog of [...this.#dialogs.values()]) {
+      if (dialog.call.session.id !== facts.session) continue;
+      if (facts.moment === 'session_end') {
+        this.#close(dialog, { outcome: 'withdrawn', reason: 'its session ended' });
+      } else if (endsTurn(facts) && dialog.call.facts.agentId === facts.agentId) {
+        this.#close(dialog, { outcome: 'answered_elsewhere', verdict: 'deny', reason: 'at the terminal' });
+      }
+    }
+    if (facts.moment === 'session_end') this.#begun.delete(facts.session);
+    if (tool?.phase === 'begins') this.#toolBegan(facts, tool);
+    else if (tool !== undefined) this.#toolEnded(facts, tool);
+  }
+
+  #toolBegan(facts: HookFacts, tool: BegunTool['tool']): void {
+    const calls = this.#begun.get(facts.session) ?? [];
+    this.#begun.delete(facts.session);
+    this.#begun.set(facts.session, [...calls.slice(1 - BEGUN_MAX), { agentId: facts.agentId, tool }]);
+    const [oldest] = this.#begun.keys();
+    if (this.#begun.size > DIALOGS_MAX && oldest !== undefined) this.#begun.delete(oldest);
+  }
+
+  /** The call that the dialog is about: the oldest of its words that no other dialog is about. */
+  #pair(dialog: OpenDialog): void {
+    const { session, facts } = dialog.call;
+    const taken = new Set([...this.#dialogs.values()].map(({ toolUseId }) => toolUseId));
+    const began = this.#begun
+      .get(session.id)
+      ?.find(({ agentId, tool }) => agentId === facts.agentId && dialog.fits(agentId, tool) && !taken.has(tool.id));
+    dialog.toolUseId = began?.tool.id;
+  }
+
+  /** A tool that ran was allowed. One result closes one dialog: the one with its id, else the oldest of the same words. */
+  #toolEnded(facts: HookFacts, tool: BegunTool['tool']): void {
+    const calls = this.#begun.get(facts.session);
+    if (calls !== undefined)
+      this.#begun.set(
+        facts.session,
+        calls.filter((call) => call.tool.id !== tool.id),
+      );
+    const fitting = [...this.#dialogs.values()].filter(
+      (dialog) => dialog.call.session.id === facts.session && dialog.fits(facts.agentId, tool),
+    );
+    const dialog = fitting.find(({ toolUseId }) => toolUseId !== undefined && toolUseId === tool.id) ?? fitting[0];
+    if (dialog === undefined) return;
+    const verdict = tool.phase === 'over' ? 'allow' : 'deny';
+    this.#close(dialog, { outcome: 'answered_elsewhere', verdict, reason: 'at the terminal' });
+  }
+
+  #sessionChanged(session: Session): void {
+    for (const dialog of [...this.#dialogs.values()]) {
+      if (dialog.call.session.id !== session.id) continue;
+      if (session.state === 'ended') this.#close(dialog, { outcome: 'withdrawn', reason: 'its session ended' });
+      else if (dialog.call.facts.agentId !== undefined || dialog.call.unattended) continue;
+      else if (session.state === 'waiting') dialog.shown = true;
+      else if (dialog.shown) dialog.later(this.#options.clock.after(SETTLED_MS, () => this.#notShown(dialog)));
+    }
+  }
+
+  /** It was drawn, and the session has gone on: someone answered it there, and what they said is not known yet. */
+  #notShown(dialog: OpenDialog): void {
+    const state = this.#options.book.get(dialog.call.session.id)?.state;
+    if (dialog.over || state === 'waiting' || state === 'unknown') return;
+    this.#atTerminal(dialog, state === 'idle' ? 'deny' : undefined);
+  }
+
+  /** The hook's caller went away: the dialog was answered there, or its agent is gone. A tool's result or the session's state tells which. */
+  #gone(dialog: OpenDialog): void {
+    dialog.answer('');
+    dialog.later(
+      this.#options.clock.after(EVIDENCE_MS, () => {
+        const state = this.#options.book.get(dialog.call.session.id)?.state;
+        if (state === undefined) this.#close(dialog, { outcome: 'withdrawn', reason: 'its session ended' });
+        else this.#atTerminal(dialog, state === 'idle' ? 'deny' : undefined);
+      }),
+    );
+  }
+
+  #atTerminal(dialog: OpenDialog, verdict: 'deny' | undefined): void {
+    this.#close(dialog, {
+      outcome: 'answered_elsewhere',
+      ...(verdict === undefined ? {} : { verdict }),
+      reason: 'at the terminal',
+    });
+  }
+
+  #giveToTerminal(dialog: OpenDialog): void {
+    this.#close(dialog, { outcome: 'withdrawn', reason: 'nobody decided from afar; its terminal asks now' });
+  }
+
+  #close(dialog: OpenDialog, how: Omit<CloseApproval, 'ref'>): void {
+    if (this.#dialogs.get(dialog.ref) !== dialog) return;
+    dialog.closing = { ref: dialog.ref, ...how };
+    this.#finish(dialog, '');
+    // After the call that raises it, or it would come too early.
+    if (!dialog.asking) this.#sendClose(dialog);
+  }
+
+  #sendClose(dialog: OpenDialog): void {
+    const { closing } = dialog;
+    if (closing !== undefined) void this.#tell(closing, 1, RETRY_FIRST_MS);
+  }
+
+  async #tell(closing: CloseApproval, tries: number, delay: number): Promise<void> {
+    try {
+      await this.#options.approvals.close(closing);
+    } catch (thrown) {
+      const error = toIntercomError(thrown);
+      if (!error.retry || tries >= CLOSE_TRIES || this.#stopped) return;
+      const next = Math.min(delay * 2, RETRY_LONGEST_MS);
+      this.#options.clock.after(delay, () => void this.#tell(closing, tries + 1, next));
+    }
+  }
+}
+
+function endsTurn(facts: HookFacts): boolean {
+  return facts.moment === 'turn_end' || facts.moment === 'prompt' || facts.event === 'SubagentStop';
+}
