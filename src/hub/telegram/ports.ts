@@ -93,6 +93,10 @@ export interface TelegramStore {
   threadOfTopic(chatId: number, topicId: number): Promise<string | undefined>;
   topicMade(chatId: number, threadId: string, topicId: number): Promise<void>;
   topicGone(chatId: number, threadId: string): Promise<void>;
+  /** Topics in the order of their threads' ids, behind this one. */
+  topicsAfter(chatId: number, threadId: string, limit: number): Promise<Topic[]>;
+  /** The conversation is over for good. False: something of it still has to be shown or decided; the topic stays. */
+  forgetTopic(chatId: number, threadId: string): Promise<boolean>;
 
   item(key: string): Promise<Item | undefined>;
   itemByMessage(chatId: number, telegramMessageId: number): Promise<Item | undefined>;

@@ -24,6 +24,7 @@ import { Outbox } from './outbox.ts';
 import { Poller } from './poller.ts';
 import type { Item, TelegramStore } from './ports.ts';
 import { Presses } from './presses.ts';
+import { TopicKeeper } from './topic-keeper.ts';
 import { CONFLICT, OVERFLOW, Trouble, UNREACHABLE, WRONG_TOKEN } from './trouble.ts';
 import type { IncomingPress, IncomingUpdate } from './wire.ts';
 
@@ -73,6 +74,7 @@ class Surface implements Telegram {
   readonly #home: Home;
   readonly #outbox: Outbox;
   readonly #direct: DirectPost;
+  readonly #topics: TopicKeeper;
   readonly #feed: Feed;
   readonly #presses: Presses;
   readonly #inbound: Inbound;
@@ -106,6 +108,7 @@ class Surface implements Telegram {
       onShown: (item) => this.#shown(item),
     });
     const outbox = this.#outbox;
+    this.#topics = new TopicKeeper({ services, store, api, clock, log, home });
     const posts = new NoticePosts({ store, outbox, clock, home });
     this.#direct = new DirectPost({ api, clock, log, home });
     this.#feed = new Feed({
@@ -193,6 +196,8 @@ class Surface implements Telegram {
   }
 
   #heard(event: HubEvent): void {
+    // Its conversations are over: their topics are closed soon, not in some hours.
+    if (event.type === 'machine.removed') void this.#enqueue(() => this.#topics.round());
     if (!SHOWN.includes(event.type)) return;
     this.#events.push(event);
     if (this.#events.length > 1) return;
@@ -325,5 +330,6 @@ class Surface implements Telegram {
     const { store, clock, retentionDays } = this.#options;
     await store.prune(clock.now() - (retentionDays ?? 30) * DAY_MS);
     if ((await store.dueCount()) < 1_000) this.#trouble.over('full');
+    if (this.#isOnline) await this.#topics.round();
   }
 }
