@@ -5,6 +5,7 @@
  * `hookSpecificOutput.decision`), so that whoever decides needs not know the agent. Invariant: only an `allow` that can be read allows.
  */
 import { z } from 'zod';
+import type { PermissionAnswer, PermissionAsk } from '../../sessions/agent-port.ts';
 import { detailOf } from './words.ts';
 import type { PermissionOption, PermissionRequest, ToolCall } from './words.ts';
 
@@ -24,6 +25,7 @@ export const PermissionHook = z.looseObject({
   cwd: z.string().catch(''),
   tool_name: z.string(),
   tool_input: z.unknown().optional(),
+  permission_suggestions: z.array(z.looseObject({ optionId: z.string(), name: z.string() })).catch([]),
 });
 
 export function toPermissionHook(request: z.infer<typeof PermissionRequest>, cwd: string): unknown {
@@ -62,6 +64,33 @@ function inputOf(call: ToolCall): Record<string, unknown> {
     ...(shown === undefined ? {} : { shown }),
     ...given,
   };
+}
+
+/** The daemon's side of the same hook: what is asked for. */
+export function readPermission(event: string, payload: unknown): PermissionAsk | undefined {
+  const asked = event === 'PermissionRequest' ? PermissionHook.safeParse(payload).data : undefined;
+  if (asked === undefined) return undefined;
+  return {
+    tool: asked.tool_name,
+    input: asked.tool_input,
+    intent: undefined,
+    suggestions: asked.permission_suggestions.map(({ name }) => name),
+  };
+}
+
+/** What the bridge is answered. */
+export function renderPermission(event: string, payload: unknown, answer: PermissionAnswer): string | undefined {
+  const asked = PermissionHook.safeParse(payload).data;
+  if (asked === undefined) return undefined;
+  const chosen =
+    answer.verdict === 'allow' && answer.suggestion !== undefined
+      ? asked.permission_suggestions[answer.suggestion]
+      : undefined;
+  const decision =
+    answer.verdict === 'deny'
+      ? { behavior: 'deny', message: answer.message }
+      : { behavior: 'allow', ...(chosen === undefined ? {} : { updatedPermissions: [chosen] }) };
+  return JSON.stringify({ hookSpecificOutput: { hookEventName: event, decision } });
 }
 
 export interface Choice {
