@@ -18,10 +18,16 @@ export interface Wake {
 
 /** An open, verified way in, to which nothing was written yet. */
 export interface InboxChannel {
-  /** Resolves when the agent's side has the bytes; that proves nothing yet. */
-  send(wake: Wake): Promise<void>;
+  /**
+   * Resolves when the agent's side has the bytes; that proves nothing yet, but where it resolves with a proof of its own. Rejects with NotSent where it
+   * is certain that nothing reached the agent.
+   */
+  send(wake: Wake): Promise<unknown>;
   close(): void;
 }
+
+/** Nothing reached the agent, for this reason; it is tried again later. */
+export class NotSent extends Error {}
 
 export type ReceiptStatus = 'held' | 'denied' | 'released' | 'expired' | 'refused' | 'dropped';
 

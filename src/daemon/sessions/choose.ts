@@ -3,6 +3,7 @@
  */
 import type { DeliverMessage } from '../../protocol/daemon-api.ts';
 import type { Session, SessionState } from '../../protocol/model.ts';
+import { isChannel } from './proof-desk.ts';
 
 /** Idle ones are asked first: they take it up at once and are not disturbed. */
 const STATE_ORDER: Readonly<Record<SessionState, number>> = {
@@ -16,7 +17,7 @@ const STATE_ORDER: Readonly<Record<SessionState, number>> = {
 
 /** Sessions that mail can be brought to; the others take it when they ask. */
 export function canReceive(session: Session): boolean {
-  return session.state !== 'ended' && (session.rung === 'inbox_socket' || session.rung === 'hooks');
+  return session.state !== 'ended' && (isChannel(session.rung) || session.rung === 'hooks');
 }
 
 /**

@@ -13,15 +13,15 @@ import { INBOX_MAX, INLINE_BODY_MAX } from '../../protocol/limits.ts';
 import type { InboxTaken } from '../../protocol/local-api.ts';
 import type { Session } from '../../protocol/model.ts';
 import type { Delivery, InboxEntry, InboxStore, SessionBook, Unsubscribe } from '../ports.ts';
-import type { AgentPort, WakeReceipt } from './agent-port.ts';
+import type { AgentPort, InboxChannel, WakeReceipt } from './agent-port.ts';
 import { AnswerCalls } from './answer-calls.ts';
 import type { OnAnswer } from './answer-calls.ts';
 import { chooseSession } from './choose.ts';
 import { ExpiryWatch } from './expiry.ts';
 import { digestOf, frameMessages, inboxItem } from './frame.ts';
 import { InboxWriter } from './inbox-writer.ts';
-import { ProofDesk } from './proof-desk.ts';
-import type { HandOut, Rung } from './proof-desk.ts';
+import { CHANNEL_RUNGS, isChannel, ProofDesk } from './proof-desk.ts';
+import type { ChannelRung, HandOut, Rung } from './proof-desk.ts';
 import { applyReceipt } from './receipt-outcomes.ts';
 import { UnseenMail } from './unseen-mail.ts';
 import { WaitingMail } from './waiting-mail.ts';
@@ -32,6 +32,8 @@ export interface DeliveryOptions {
   readonly store: InboxStore;
   readonly book: SessionBook;
   readonly ports: readonly AgentPort[];
+  /** The way into a session whose process a runner of ours owns; undefined: its agent's own way is taken. */
+  readonly managedChannel?: (session: Session) => Promise<InboxChannel> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** A new UUID. */
@@ -82,7 +84,7 @@ export class DeliveryEngine implements Delivery {
       ports: options.ports,
       outcomes: {
         entered: (id, session, proof) => this.#entered(id, session, proof),
-        lost: (id, reason) => this.#lost(id, reason),
+        lost: (id, reason, untried) => this.#lost(id, reason, untried),
         settled: (handOut) => this.#settled(handOut),
       },
     });
@@ -90,14 +92,21 @@ export class DeliveryEngine implements Delivery {
       clock: options.clock,
       log: options.log,
       uuid: options.uuid,
-      portOf: (session) => options.ports.find((port) => port.name === session.agent),
-      claim: (session) => this.#claim(session.id, 'inbox_socket'),
-      writing: (session, wakeId, taken) => this.#toWritten(taken, session.id, 'inbox_socket', wakeId),
-      waits: (session) =>
-        this.#waiting.of(session.id).some((waiting) => this.#rungOf(session, waiting) === 'inbox_socket'),
+      open: (session) => options.managedChannel?.(session) ?? this.#portOf(session)?.openInbox(session),
+      rungOf: channelOf,
+      hooksHeard: (session) => this.#portOf(session)?.hooksHeard(session.id) === true,
+      notSent: async ({ messageIds }, reason) => {
+        for (const id of messageIds) await this.#desk.lost(id, reason, true);
+      },
+      proven: async ({ messageIds }, proof) => {
+        for (const id of messageIds) await this.#desk.entered(id, proof);
+      },
+      claim: (session) => this.#claim(session.id, 'channel'),
+      writing: (session, wakeId, taken) => this.#toWritten(taken, session.id, channelOf(session), wakeId),
+      waits: (session) => this.#waiting.of(session.id).some((waiting) => this.#wayOf(session, waiting) === 'channel'),
       giveBack: (taken, byHooks) => this.#giveBack(taken, byHooks),
       underWay: (session) =>
-        this.#desk.openIn(session.id, 'inbox_socket').length > 0 || this.#desk.held(session.id).length >= HELD_MAX,
+        this.#desk.openIn(session.id, 'channel').length > 0 || this.#desk.held(session.id).length >= HELD_MAX,
       track: (handOut) => this.#desk.track(handOut),
       frame: (taken, left) => this.#frame(taken, left),
     });
@@ -195,11 +204,22 @@ export class DeliveryEngine implements Delivery {
 
   /** A text entered the conversation; ours are in it by their ids. */
   async promptEntered(session: Session, text: string): Promise<void> {
-    for (const handOut of this.#desk.openIn(session.id, 'inbox_socket').concat(this.#desk.held(session.id))) {
+    await this.promptSeen(session.id, text, 'UserPromptSubmit hook');
+  }
+
+  /** The same, by another sign (`proof`) than a hook. */
+  async promptSeen(session: string, text: string, proof: string): Promise<void> {
+    for (const handOut of this.#desk.openIn(session, 'channel').concat(this.#desk.held(session))) {
       for (const id of handOut.messageIds) {
-        if (text.includes(id)) await this.#desk.entered(id, 'UserPromptSubmit hook');
+        if (text.includes(id)) await this.#desk.entered(id, proof);
       }
     }
+  }
+
+  /** Messages for this session that have not entered its conversation. */
+  undelivered(session: string): number {
+    const waits = ({ session: chosen, message }: Waiting) => chosen === session || message.session === session;
+    return this.#waiting.all().filter(waits).length + this.#desk.openCount(session);
   }
 
   /** The turn ended: what had entered the conversation before was in it. */
@@ -210,7 +230,7 @@ export class DeliveryEngine implements Delivery {
 
   /** Mail that only this session's hooks can bring: how much, since when (monotonic ms), and its oldest id. */
   hookMail(session: Session): { readonly count: number; readonly since: number; readonly oldest: string } | undefined {
-    const mail = this.#waiting.of(session.id).filter((waiting) => this.#rungOf(session, waiting) === 'hooks');
+    const mail = this.#waiting.of(session.id).filter((waiting) => this.#wayOf(session, waiting) === 'hooks');
     const [first] = mail;
     if (first === undefined || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
     return { count: mail.length, since: first.since, oldest: first.message.id };
@@ -250,7 +270,19 @@ export class DeliveryEngine implements Delivery {
         resumed: true,
       });
       if (first.state === 'held_at_terminal') this.#desk.hold(id);
-      void this.#desk.check(id);
+      if (first.rung === 'typed') void this.#typedBefore(group);
+      else void this.#desk.check(id);
+    }
+  }
+
+  /** A restart while it was typed: no record tells whether it arrived, and typing it again could be once too often. */
+  async #typedBefore(group: readonly InboxEntry[]): Promise<void> {
+    const reason = 'the daemon stopped while it was typed into the terminal; whether it arrived is not known';
+    for (const { message } of group) {
+      await this.#untilNoted(async () => {
+        await this.#options.store.move(message.id, ['written'], { to: 'failed', reason });
+        this.#desk.forget(message.id);
+      });
     }
   }
 
@@ -304,24 +336,28 @@ export class DeliveryEngine implements Delivery {
     for (const id of withMail) {
       const session = this.#options.book.get(id);
       if (session === undefined) continue;
-      if (this.#waiting.of(id).some((waiting) => this.#rungOf(session, waiting) === 'inbox_socket'))
+      if (this.#waiting.of(id).some((waiting) => this.#wayOf(session, waiting) === 'channel'))
         this.#writer.kick(session);
       else this.#hookMail.emit(id);
     }
   }
 
   /** While one message of a session has to go by its hooks, all of them do: order before speed. */
-  #rungOf(session: Session, waiting: Waiting): Rung {
+  #wayOf(session: Session, waiting: Waiting): 'channel' | 'hooks' {
     if (session.rung === 'hooks') return 'hooks';
     const detour = waiting.byHooks || this.#waiting.of(session.id).some((other) => other.byHooks);
-    return detour ? 'hooks' : 'inbox_socket';
+    return detour ? 'hooks' : 'channel';
   }
 
-  #claim(sessionId: string, rung: Rung): { readonly taken: Waiting[]; readonly left: Waiting[] } {
+  #portOf(session: Session): AgentPort | undefined {
+    return this.#options.ports.find((port) => port.name === session.agent);
+  }
+
+  #claim(sessionId: string, way: 'channel' | 'hooks'): { readonly taken: Waiting[]; readonly left: Waiting[] } {
     const session = this.#options.book.get(sessionId);
     if (session === undefined) return { taken: [], left: [] };
     return this.#waiting.claim(
-      (waiting) => waiting.session === sessionId && this.#rungOf(session, waiting) === rung,
+      (waiting) => waiting.session === sessionId && this.#wayOf(session, waiting) === way,
       this.#max,
     );
   }
@@ -384,8 +420,8 @@ export class DeliveryEngine implements Delivery {
     });
   }
 
-  #lost(id: string, reason: string): Promise<void> {
-    return this.#untilNoted(() => this.#bringAgain(id, reason));
+  #lost(id: string, reason: string, untried: boolean): Promise<void> {
+    return this.#untilNoted(() => this.#bringAgain(id, reason, untried));
   }
 
   /** An outcome that the store cannot take now (a full disk) is noted as soon as it can. */
@@ -398,18 +434,18 @@ export class DeliveryEngine implements Delivery {
     }
   }
 
-  async #bringAgain(id: string, reason: string): Promise<void> {
+  async #bringAgain(id: string, reason: string, untried: boolean): Promise<void> {
     const entry = await this.#options.store.get(id);
     if (entry === undefined) return;
-    if (entry.attempts >= ATTEMPTS_MAX) {
+    if (entry.attempts >= ATTEMPTS_MAX && !untried) {
       const why = `given up after ${entry.attempts} tries: ${reason}`;
       await this.#options.store.move(id, ['written', 'held_at_terminal'], { to: 'failed', reason: why });
       return;
     }
     if (!(await this.#options.store.move(id, ['written', 'held_at_terminal'], { to: 'dispatched', reason }))) return;
     const session = entry.session === undefined ? undefined : this.#options.book.get(entry.session);
-    const port = this.#options.ports.find(({ name }) => name === session?.agent);
-    const byHooks = entry.rung === 'inbox_socket' && session !== undefined && port?.hooksHeard(session.id) === true;
+    const hooksHeard = session !== undefined && this.#portOf(session)?.hooksHeard(session.id) === true;
+    const byHooks = isChannel(entry.rung) && !untried && hooksHeard;
     this.#enqueue(entry, byHooks);
     this.#expiry.look();
     this.#pump();
@@ -464,5 +500,9 @@ export class DeliveryEngine implements Delivery {
 }
 
 function asRung(text: string | undefined): Rung {
-  return text === 'hooks' || text === 'pull' || text === 'answer' ? text : 'inbox_socket';
+  return text === 'hooks' || text === 'pull' || text === 'answer' || isChannel(text) ? text : 'inbox_socket';
+}
+
+function channelOf(session: Session): ChannelRung {
+  return CHANNEL_RUNGS.find((rung) => rung === session.rung) ?? 'inbox_socket';
 }

@@ -8,9 +8,10 @@ import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { toIntercomError } from '../../protocol/errors.ts';
 import type { Session } from '../../protocol/model.ts';
-import type { AgentPort, InboxChannel } from './agent-port.ts';
+import { NotSent } from './agent-port.ts';
+import type { InboxChannel } from './agent-port.ts';
 import { senderName } from './frame.ts';
-import type { HandOut } from './proof-desk.ts';
+import type { ChannelRung, HandOut } from './proof-desk.ts';
 import type { Waiting } from './waiting-mail.ts';
 
 /** What comes within this time goes as one wake. */
@@ -26,7 +27,14 @@ export interface InboxWriterOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly uuid: () => string;
-  readonly portOf: (session: Session) => AgentPort | undefined;
+  /** Opens the way in; undefined: there is none for this kind of session. */
+  readonly open: (session: Session) => Promise<InboxChannel> | undefined;
+  readonly rungOf: (session: Session) => ChannelRung;
+  readonly hooksHeard: (session: Session) => boolean;
+  /** The agent never had this hand-out. */
+  readonly notSent: (handOut: HandOut, reason: string) => Promise<void>;
+  /** The sending itself proves that it arrived. */
+  readonly proven: (handOut: HandOut, proof: string) => Promise<void>;
   readonly claim: (session: Session) => { readonly taken: Waiting[]; readonly left: Waiting[] };
   /** Moves them to `written`; those that moved on meanwhile fall out. */
   readonly writing: (session: Session, wakeId: string, taken: readonly Waiting[]) => Promise<Waiting[]>;
@@ -45,6 +53,8 @@ interface Lane {
   tokens: number;
   refilledAt: number;
   failures: number;
+  /** In a row: the way was open, and then nothing could be sent. */
+  refusals: number;
   timer: CancelTimer | undefined;
 }
 
@@ -85,6 +95,7 @@ export class InboxWriter {
       tokens: BUDGET,
       refilledAt: this.#options.clock.monotonic(),
       failures: 0,
+      refusals: 0,
       timer: undefined,
     };
     this.#lanes.set(session.id, lane);
@@ -105,9 +116,9 @@ export class InboxWriter {
     lane.busy = true;
     let channel: InboxChannel | undefined;
     try {
-      const port = this.#options.portOf(lane.session);
-      if (port === undefined) return;
-      channel = await port.openInbox(lane.session);
+      const opening = this.#options.open(lane.session);
+      if (opening === undefined) return;
+      channel = await opening;
       lane.failures = 0;
       await this.#handOut(lane, channel);
     } catch (err) {
@@ -117,7 +128,7 @@ export class InboxWriter {
       lane.busy = false;
     }
     // What arrived meanwhile waits for the proof of this one; if nothing went out, it does not.
-    if (lane.failures === 0 && this.#options.waits(lane.session)) this.kick(lane.session);
+    if (lane.failures === 0 && lane.refusals === 0 && this.#options.waits(lane.session)) this.kick(lane.session);
   }
 
   async #handOut(lane: Lane, channel: InboxChannel): Promise<void> {
@@ -129,17 +140,33 @@ export class InboxWriter {
     if (written.length === 0) return;
     lane.tokens -= 1;
     const messageIds = written.map(({ message }) => message.id);
-    this.#options.track({ id: wakeId, rung: 'inbox_socket', session: session.id, messageIds });
+    const handOut: HandOut = { id: wakeId, rung: this.#options.rungOf(session), session: session.id, messageIds };
+    this.#options.track(handOut);
     try {
-      await channel.send({
+      const proof = await channel.send({
         id: wakeId,
         sender: senderName(written.map(({ message }) => message)),
         text: this.#options.frame(written, left),
       });
+      lane.refusals = 0;
+      if (typeof proof === 'string') await this.#options.proven(handOut, proof);
     } catch (err) {
+      if (err instanceof NotSent) {
+        await this.#refused(lane, handOut, err.message);
+        return;
+      }
+      lane.refusals = 0;
       // It may have arrived all the same: the search for its proof decides.
-      this.#options.log.warn({ err, session: session.id }, 'writing to an inbox socket failed');
+      this.#options.log.warn({ err, session: session.id }, 'writing to an agent failed');
     }
+  }
+
+  async #refused(lane: Lane, handOut: HandOut, reason: string): Promise<void> {
+    lane.refusals += 1;
+    const delay = Math.min(RETRY_FIRST_MS * 2 ** Math.min(lane.refusals - 1, 10), RETRY_LONGEST_MS);
+    // The timer first: what comes back must not be tried before it.
+    if (!this.#stopped) this.#later(lane, delay);
+    await this.#options.notSent(handOut, reason);
   }
 
   #failed(lane: Lane, thrown: unknown): void {
@@ -149,9 +176,8 @@ export class InboxWriter {
       { session: lane.session.id, reason: error.message, failures: lane.failures },
       'no way into an inbox',
     );
-    const port = this.#options.portOf(lane.session);
     const { taken } = this.#options.claim(lane.session);
-    const byHooks = port?.hooksHeard(lane.session.id) === true;
+    const byHooks = this.#options.hooksHeard(lane.session);
     this.#options.giveBack(taken, byHooks);
     const delay = Math.min(RETRY_FIRST_MS * 2 ** Math.min(lane.failures - 1, 10), RETRY_LONGEST_MS);
     if (!byHooks && taken.length > 0 && !this.#stopped) this.#later(lane, delay);

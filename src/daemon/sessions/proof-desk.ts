@@ -10,7 +10,14 @@ import type { Log } from '../../platform/log.ts';
 import type { SessionBook } from '../ports.ts';
 import type { AgentPort, ProofSearch } from './agent-port.ts';
 
-export type Rung = 'inbox_socket' | 'hooks' | 'pull' | 'answer';
+/** Ways in which we write to the agent ourselves: its own inbox, its app-server, the input of a headless one, the keyboard of a terminal of ours. */
+export const CHANNEL_RUNGS = ['inbox_socket', 'app_server', 'stream', 'typed'] as const;
+export type ChannelRung = (typeof CHANNEL_RUNGS)[number];
+export type Rung = ChannelRung | 'hooks' | 'pull' | 'answer';
+
+export function isChannel(rung: string | undefined): rung is ChannelRung {
+  return CHANNEL_RUNGS.some((one) => one === rung);
+}
 
 /** The first search without any sign of the message; doubled each time up to LONGEST_MS. */
 const FIRST_MS = 3000;
@@ -20,6 +27,13 @@ const SOON_MS = 250;
 /** A hook prints and ends within its own time-out; a tool call's result is in the record soon after. */
 const HOOK_LEASE_MS = 12_000;
 const PULL_LEASE_MS = 60_000;
+
+const TAKEN: Readonly<Record<ChannelRung, string>> = {
+  inbox_socket: 'the agent took it from its inbox socket',
+  app_server: 'the agent took it from its app-server',
+  stream: 'the agent took it from its input',
+  typed: 'it was typed, and the agent took it',
+};
 
 export interface HandOut {
   readonly id: string;
@@ -32,7 +46,8 @@ export interface HandOut {
 
 export interface ProofOutcomes {
   entered(messageId: string, session: string | undefined, proof: string): Promise<void>;
-  lost(messageId: string, reason: string): Promise<void>;
+  /** `untried`: it is certain that the agent never had it. */
+  lost(messageId: string, reason: string, untried: boolean): Promise<void>;
   /** Nothing of this hand-out is open any more. */
   settled(handOut: HandOut): void;
 }
@@ -82,7 +97,7 @@ export class ProofDesk {
     };
     this.#tracked.set(handOut.id, tracked);
     const session = handOut.session;
-    if (session !== undefined && (handOut.rung === 'inbox_socket' || handOut.rung === 'hooks')) {
+    if (session !== undefined && (isChannel(handOut.rung) || handOut.rung === 'hooks')) {
       const stops = this.#portsOf(session).map((port) =>
         port.watchProof(session, handOut.messageIds, (id, proof) => void this.entered(id, proof, session)),
       );
@@ -98,10 +113,18 @@ export class ProofDesk {
     return this.#find(messageId)?.handOut;
   }
 
-  openIn(session: string, rung: Rung): readonly HandOut[] {
+  openIn(session: string, by: 'channel' | 'hooks'): readonly HandOut[] {
     return [...this.#tracked.values()]
-      .filter(({ handOut, held }) => handOut.session === session && handOut.rung === rung && !held)
+      .filter(({ handOut, held }) => handOut.session === session && !held)
+      .filter(({ handOut }) => (by === 'hooks' ? handOut.rung === 'hooks' : isChannel(handOut.rung)))
       .map(({ handOut }) => handOut);
+  }
+
+  /** Messages on their way into this session. */
+  openCount(session: string): number {
+    let count = 0;
+    for (const { handOut, open } of this.#tracked.values()) if (handOut.session === session) count += open.size;
+    return count;
   }
 
   /** The oldest pulled hand-out of this caller whose answer a restart cut off, as far as it is open. */
@@ -145,11 +168,11 @@ export class ProofDesk {
     if (tracked !== undefined) this.#settle(tracked);
   }
 
-  async lost(messageId: string, reason: string): Promise<void> {
+  async lost(messageId: string, reason: string, untried = false): Promise<void> {
     const tracked = this.#find(messageId);
     if (tracked === undefined) return;
     tracked.open.delete(messageId);
-    await this.#options.outcomes.lost(messageId, reason);
+    await this.#options.outcomes.lost(messageId, reason, untried);
     this.#settle(tracked);
   }
 
@@ -220,9 +243,9 @@ export class ProofDesk {
     for (const id of [...tracked.open]) {
       if (ended) await this.lost(id, 'the session ended before the message entered its conversation');
       else if (tracked.held || search.queued.has(id)) continue;
-      else if (handOut.rung === 'inbox_socket') {
+      else if (isChannel(handOut.rung)) {
         if (session?.state === 'idle' && age >= FIRST_MS)
-          await this.lost(id, 'the agent took it from its inbox socket and never showed it');
+          await this.lost(id, `${TAKEN[handOut.rung]} and never showed it`);
       } else if (age >= (handOut.rung === 'hooks' ? HOOK_LEASE_MS : PULL_LEASE_MS)) {
         await this.lost(id, 'it was handed out and the agent’s record does not show it');
       }

@@ -10,6 +10,12 @@ export function wayWords(rung: Rung, session: string | undefined, by = 'by a hoo
   switch (rung) {
     case 'inbox_socket':
       return `by the inbox socket of ${who}`;
+    case 'app_server':
+      return `by the app-server of ${who}`;
+    case 'stream':
+      return `by the input of ${who}`;
+    case 'typed':
+      return `typed into the terminal of ${who}`;
     case 'hooks':
       return `${by} of ${who}`;
     case 'pull':
