@@ -11,6 +11,7 @@ import { loadAloud } from '../clients/config.ts';
 import type { Context } from '../io.ts';
 import { safe, styleFor } from '../print/style.ts';
 import { relative } from '../print/time.ts';
+import { keepNewestBackups } from '../store-backups.ts';
 
 type Mode = 'hub' | 'daemon' | 'standalone';
 
@@ -56,6 +57,19 @@ async function start(context: Context, mode: Mode, config: Config): Promise<Part
   // A person at a terminal reads the banner; a service's log tells more.
   const log = createLog({ level: logLevel(io.env, io.errTty ? 'warn' : 'info'), name: mode });
   const common = { config, paths, log, version: VERSION, clock: systemClock };
+  const parts = await startParts(context, mode, common);
+  // Only now: a start that failed may need any of them.
+  for (const store of [paths.hubDatabase, paths.daemonDatabase]) {
+    const gone = await keepNewestBackups(store, config.retention.backups, (error) =>
+      log.warn({ err: error }, 'an old copy of a store could not be deleted'),
+    );
+    if (gone.length > 0) log.info({ gone }, 'old copies of a store were deleted (retention.backups)');
+  }
+  return parts;
+}
+
+async function startParts(context: Context, mode: Mode, common: Common): Promise<Parts> {
+  const { config } = common;
   if (mode === 'daemon') return { hub: undefined, daemon: await startDaemonWith(context, common, undefined) };
   const { startHub } = await import('../../hub/hub.ts');
   const hub = await startHub({ ...common, mode });
