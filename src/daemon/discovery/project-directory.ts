@@ -1,24 +1,24 @@
 /**
- * The projects of this machine: configured, discovered below the scan paths, added by hand, and known because a session runs there.
+ * The book of the projects of this machine: configured, discovered below the scan paths, added by hand, and known because a session runs there.
  *
  * Invariants: a directory has one id for as long as it is there, over restarts; no two directories share one, also not by case; a project
  * whose directory is gone disappears; what a person configured goes over what was found. The home directory is `home`, and holds nothing
  * but itself.
  */
-import { watch, type FSWatcher } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type { ProjectConfig } from '../../config/config.ts';
-import type { CancelTimer, Clock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { Emitter } from '../../platform/emitter.ts';
 import type { Log } from '../../platform/log.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import type { Project } from '../../protocol/model.ts';
 import type { Projects, Unsubscribe } from '../ports.ts';
 import type { Facts, KnownProject, ProjectDetails } from '../store/facts.ts';
+import { depthOf, isPassing, projectOf, sameId, type Entry } from './entry.ts';
 import { gitRootOf, isWithin, realPath } from './git-root.ts';
+import { Lookout, type Found, type LookoutOptions } from './lookout.ts';
 import { projectIdFor } from './names.ts';
-import { scan, type ScanRules } from './scan.ts';
 
 const HOME_ID = 'home';
 /** Projects that are known only because a session ran there: how many, and how long without one. */
@@ -28,28 +28,15 @@ const DAY_MS = 24 * 3600 * 1000;
 /** `seen` is written at most this often for each project. */
 const SEEN_EVERY_MS = 3_600_000;
 const PROJECTS_MAX = 2_000;
-/** Directories that are watched; the slow rescan finds the rest. */
-const WATCHED_MAX = 64;
-const WATCH_SETTLE_MS = 500;
 const LOOKED_UP_MAX = 2_000;
 
 export interface ProjectDirectoryOptions {
   readonly configured: readonly ProjectConfig[];
-  readonly discovery: ScanRules & { readonly enabled: boolean; readonly rescanSeconds: number };
+  readonly discovery: LookoutOptions['discovery'];
   readonly home: string;
   readonly facts: Facts;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-interface Entry {
-  readonly path: string;
-  readonly id: string;
-  readonly source: Project['source'];
-  readonly base: ProjectDetails;
-  readonly details: ProjectDetails;
-  readonly hidden: boolean;
-  readonly seenAt: number;
 }
 
 export class ProjectDirectory implements Projects {
@@ -58,21 +45,17 @@ export class ProjectDirectory implements Projects {
   readonly #changes: Emitter<readonly Project[]>;
   readonly #entries = new Map<string, Entry>();
   readonly #lookedUp = new Map<string, string>();
-  readonly #stopping = new AbortController();
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #lookout: Lookout;
   #list: readonly Project[] = [];
-  #scanning: Promise<void> | undefined;
-  #scanAgain = false;
   #settling = false;
   /** The newest write to the store; the store keeps their order. */
   #written: Promise<void> = Promise.resolve();
-  #cancelRescan: CancelTimer = () => undefined;
-  #cancelSettle: CancelTimer = () => undefined;
 
   constructor(options: ProjectDirectoryOptions) {
     this.#options = options;
     this.#home = realPath(options.home);
     this.#changes = new Emitter((error) => options.log.error({ err: error }, 'a listener of the projects failed'));
+    this.#lookout = new Lookout({ ...options, take: (found) => this.#take(found) });
   }
 
   /** Reads what is known, looks once, and goes on looking. */
@@ -86,18 +69,11 @@ export class ProjectDirectory implements Projects {
     }
     if (this.#options.discovery.enabled) this.#ensure(this.#home, 'discovered');
     this.#refresh();
-    await this.rescan();
-    const ms = this.#options.discovery.rescanSeconds * 1000;
-    this.#cancelRescan = this.#options.clock.every(ms, () => void this.rescan());
+    await this.#lookout.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#cancelRescan();
-    this.#cancelSettle();
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
-    await this.#scanning;
+    await this.#lookout.stop();
     await this.#written;
   }
 
@@ -176,35 +152,14 @@ export class ProjectDirectory implements Projects {
     await this.#put({ ...entry, hidden: true });
   }
 
-  /** Looks again. One scan at a time; a call while one runs makes it run once more. */
-  async rescan(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    if (this.#scanning !== undefined) {
-      this.#scanAgain = true;
-      return this.#scanning;
-    }
-    this.#scanning = this.#rescan().catch((error: unknown) =>
-      this.#options.log.warn({ err: error }, 'looking for projects failed; it is tried again'),
-    );
-    await this.#scanning;
-    this.#scanning = undefined;
-    if (this.#scanAgain) {
-      this.#scanAgain = false;
-      await this.rescan();
-    }
+  /** Looks again now. */
+  rescan(): Promise<void> {
+    return this.#lookout.look();
   }
 
   // ── within ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #rescan(): Promise<void> {
-    const { discovery, clock, log } = this.#options;
-    const rules = { ...discovery, scanPaths: discovery.scanPaths.map(realPath) };
-    const result = discovery.enabled
-      ? await scan(rules, clock, this.#stopping.signal)
-      : { found: [], entered: [], partial: undefined };
-    if (this.#stopping.signal.aborted) return;
-    if (result.partial !== undefined)
-      log.warn({ why: result.partial }, 'not everything could be looked through for projects');
+  async #take(result: Found): Promise<void> {
     // Told once, when all of it is known.
     this.#settling = true;
     for (const path of result.found) this.#ensure(path, 'discovered');
@@ -214,7 +169,6 @@ export class ProjectDirectory implements Projects {
       if (await this.#isOver(entry, found, result.partial !== undefined)) this.#drop(entry);
     }
     this.#refresh();
-    this.#watch(result.entered);
   }
 
   async #isOver(entry: Entry, found: ReadonlySet<string>, partial: boolean): Promise<boolean> {
@@ -340,33 +294,6 @@ export class ProjectDirectory implements Projects {
     this.#changes.emit(list);
   }
 
-  #watch(entered: readonly string[]): void {
-    const wanted = new Set(entered.slice(0, WATCHED_MAX));
-    for (const [path, watcher] of this.#watchers) {
-      if (wanted.has(path)) continue;
-      watcher.close();
-      this.#watchers.delete(path);
-    }
-    for (const path of wanted) if (!this.#watchers.has(path)) this.#watchOne(path);
-  }
-
-  #watchOne(path: string): void {
-    try {
-      const watcher = watch(path, { persistent: false }, () => {
-        this.#cancelSettle();
-        this.#cancelSettle = this.#options.clock.after(WATCH_SETTLE_MS, () => void this.rescan());
-      });
-      const forget = () => {
-        watcher.close();
-        this.#watchers.delete(path);
-      };
-      watcher.on('error', forget);
-      this.#watchers.set(path, watcher);
-    } catch {
-      // No watches left, or the directory is gone: the slow rescan does it.
-    }
-  }
-
   #byId(id: string): Entry {
     const entry = [...this.#entries.values()].find((one) => one.id === id && !one.hidden);
     if (entry !== undefined) return entry;
@@ -382,32 +309,6 @@ export class ProjectDirectory implements Projects {
   #now(): number {
     return this.#options.clock.now();
   }
-}
-
-function projectOf(entry: Entry): Project {
-  const { description, capabilities, tags, agent } = { ...entry.base, ...entry.details };
-  return {
-    id: entry.id,
-    description: description ?? '',
-    capabilities: capabilities ?? [],
-    tags: tags ?? [],
-    path: entry.path,
-    agent: agent ?? 'claude',
-    source: entry.source,
-  };
-}
-
-/** Known only because a session ran there; nobody has said anything about it. */
-function isPassing(entry: Entry): boolean {
-  return entry.source === 'session' && Object.keys(entry.details).length === 0 && !entry.hidden;
-}
-
-function sameId(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
-}
-
-function depthOf(path: string): number {
-  return path.split('/').filter((part) => part !== '').length;
 }
 
 async function isDirectory(path: string): Promise<boolean> {
