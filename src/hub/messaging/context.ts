@@ -6,7 +6,9 @@ import type { Grant, GrantScope, PolicyLevel, PolicyVerdict } from '../../protoc
 import type { StoredApprovals } from '../approvals/approvals.ts';
 import type { PolicyQuestion } from '../approvals/policy.ts';
 import type { EventAppender } from '../events.ts';
-import type { HubStore } from '../store/hub-store.ts';
+import type { DeliverItem, DeliverResponse } from '../../protocol/daemon-api.ts';
+import type { HubDb, HubStore, HubTransaction } from '../store/hub-store.ts';
+import type { OutboxRow } from '../store/schema.ts';
 
 /** The policy engine, as messaging needs it: synchronous and without effects. */
 export interface PolicyPort {
@@ -19,6 +21,19 @@ export interface MachineDirectory {
   /** `revoked` and `unknown` machines get no mail. */
   standing(machineId: string): 'member' | 'revoked' | 'unknown';
   isAway(machineId: string): boolean;
+}
+
+/** Items of the outbox that are about no message: they travel in the same order, and their owners say what they hold. */
+export interface OtherItems {
+  /** What goes over the wire, by the row's number; a row that is left out has nothing to say any more. */
+  bodies(db: HubDb, rows: readonly OutboxRow[]): Promise<Map<number, DeliverItem>>;
+  /** The daemon's answer, in the transaction that takes the row out of the outbox. */
+  arrived(
+    transaction: HubTransaction,
+    machineId: string,
+    row: OutboxRow,
+    result: DeliverResponse['results'][number],
+  ): Promise<void>;
 }
 
 export interface MessagingLimits {

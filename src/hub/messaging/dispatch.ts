@@ -16,7 +16,7 @@ import { HUB_SIGNER } from '../../protocol/signing.ts';
 import type { HubDb } from '../store/hub-store.ts';
 import { deleteOutboxOf, deleteThrough, messagesByIds, oldestFor, outboxHeads } from '../store/outbox.ts';
 import type { MessageRow, OutboxRow } from '../store/schema.ts';
-import type { Aftermath, MessagingParts } from './context.ts';
+import type { Aftermath, MessagingParts, OtherItems } from './context.ts';
 import type { MessageFlow } from './flow.ts';
 import { statusOf } from './status.ts';
 import { MessageUnit } from './unit.ts';
@@ -58,6 +58,7 @@ export class Dispatcher {
   readonly #flow: MessageFlow;
   readonly #doorOf: DoorOf;
   readonly #channels = new Map<string, Channel>();
+  #others: OtherItems | undefined;
   #stopped = true;
 
   constructor(parts: MessagingParts, aftermath: Aftermath, flow: MessageFlow, doorOf: DoorOf) {
@@ -65,6 +66,11 @@ export class Dispatcher {
     this.#aftermath = aftermath;
     this.#flow = flow;
     this.#doorOf = doorOf;
+  }
+
+  /** Who knows what the items are that are about no message. Before `start`. */
+  carry(others: OtherItems): void {
+    this.#others = others;
   }
 
   /** Goes on with what was not acknowledged before the start. */
@@ -125,16 +131,22 @@ export class Dispatcher {
 
   async #load(machineId: string, channel: Channel): Promise<Load[]> {
     if (this.#stopped) return [];
-    const { rows, messages, answers } = await this.#parts.store.read(async (db) => {
+    const { rows, messages, answers, others } = await this.#parts.store.read(async (db) => {
       const found = await oldestFor(db, machineId, channel.limit);
       const named = await messagesByIds(db, [...new Set(found.map((row) => row.message_id))]);
-      return { rows: found, messages: named, answers: await answersOf(db, found, named) };
+      const foreign = found.filter(isForeign);
+      return {
+        rows: found,
+        messages: named,
+        answers: await answersOf(db, found, named),
+        others: foreign.length === 0 ? undefined : await this.#others?.bodies(db, foreign),
+      };
     });
     const loads: Load[] = [];
     let bytes = 0;
     for (const row of rows) {
       const message = messages.get(row.message_id);
-      const body = message === undefined ? undefined : itemOf(row, message, answers);
+      const body = message === undefined ? others?.get(row.seq) : itemOf(row, message, answers);
       const size = body === undefined ? 0 : sizeOf(body);
       if (loads.length > 0 && bytes + size > BATCH_BYTES) break;
       loads.push({ row, body });
@@ -198,6 +210,8 @@ export class Dispatcher {
       await deleteThrough(unit.db, machineId, last);
       await unit.prefetch(loads.flatMap(({ body }) => (body?.item === 'message' ? [body.id] : [])));
       for (const { row, body } of loads) {
+        const foreign = isForeign(row) ? results.get(row.seq) : undefined;
+        if (foreign !== undefined) await this.#others?.arrived(transaction, machineId, row, foreign);
         if (body?.item !== 'message') continue;
         const message = await unit.message(row.message_id);
         const result = results.get(row.seq);
@@ -246,6 +260,10 @@ async function clientOf(channel: Channel, machineId: string, door: DaemonDoor, n
   });
   channel.url = door.url;
   return channel.client;
+}
+
+function isForeign(row: OutboxRow): boolean {
+  return row.item === 'mission' || row.item === 'mission_stop' || row.item === 'decision';
 }
 
 /** The first replies to the messages of which there is news. */
@@ -298,6 +316,9 @@ function deliverMessage(message: MessageRow): DeliverMessage | undefined {
 
 /** At most what it takes as JSON; exact only where that matters. */
 function sizeOf(item: DeliverItem): number {
+  if (item.item === 'mission' || item.item === 'mission_stop' || item.item === 'decision') {
+    return Buffer.byteLength(JSON.stringify(item)) + 200;
+  }
   const body = item.item === 'message' ? item.body : item.item === 'status' ? (item.status.answer?.body ?? '') : '';
   if (body.length < 20_000) return body.length * 4 + 2_000;
   return Buffer.byteLength(JSON.stringify(item)) + 200;

@@ -35,7 +35,7 @@ import {
 import type { MessageRow } from '../store/schema.ts';
 import { threadById, threadPage, toThread } from '../store/threads.ts';
 import { GrantCache } from './admission.ts';
-import type { Aftermath, MessagingParts } from './context.ts';
+import type { Aftermath, MessagingParts, OtherItems } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher, type DoorOf } from './dispatch.ts';
 import { Endings } from './endings.ts';
@@ -84,6 +84,16 @@ export class HubMessaging implements Messaging {
     });
   }
 
+  /** Who knows what the items of the outbox are that are about no message. Before `start`. */
+  carry(others: OtherItems): void {
+    this.#dispatcher.carry(others);
+  }
+
+  /** Whether an outbox row may be with the daemon already. */
+  mayHaveLeft(machineId: string, seq: number): boolean {
+    return this.#dispatcher.mayHaveLeft(machineId, seq);
+  }
+
   /** Ends what ran out while the hub was away, and goes on sending. */
   async start(): Promise<void> {
     await this.#dispatcher.start();
@@ -111,9 +121,10 @@ export class HubMessaging implements Messaging {
     });
   }
 
-  async submitFromOperator(actor: Actor, submit: OperatorSubmit): Promise<MessageStatus> {
+  /** `opensThread`: the thread is one that the hub itself has named (a mission's), and this may be its first message. */
+  async submitFromOperator(actor: Actor, submit: OperatorSubmit, opensThread = false): Promise<MessageStatus> {
     mustBeOperator(actor, 'write messages');
-    const taken = await this.#write((unit) => this.#submission.fromOperator(unit, actor, submit));
+    const taken = await this.#write((unit) => this.#submission.fromOperator(unit, actor, submit, opensThread));
     if (taken instanceof IntercomError) throw taken;
     return statusOf(taken);
   }

@@ -97,7 +97,12 @@ export class Submission {
     });
   }
 
-  async fromOperator(unit: MessageUnit, actor: Actor, submit: OperatorSubmit): Promise<MessageRow | IntercomError> {
+  async fromOperator(
+    unit: MessageUnit,
+    actor: Actor,
+    submit: OperatorSubmit,
+    opensThread: boolean,
+  ): Promise<MessageRow | IntercomError> {
     const surface: Surface = actor.via;
     return this.#take(unit, new GrantCache(), {
       id: newId('message', unit.now),
@@ -107,7 +112,7 @@ export class Submission {
       kind: submit.kind,
       body: submit.body,
       threadId: submit.threadId,
-      mayOpenThread: false,
+      mayOpenThread: opensThread,
       inReplyTo: submit.inReplyTo,
       priority: submit.priority,
       idempotencyKey: submit.idempotencyKey,
@@ -205,9 +210,8 @@ export class Submission {
     original: MessageRow | undefined,
   ): Promise<void> {
     if (draft.threadId === undefined || original !== undefined || draft.from.kind === 'human') {
-      if (draft.from.kind === 'human' && (await unit.thread(threadId)) === undefined && draft.threadId !== undefined) {
-        throw unknownThread(threadId);
-      }
+      const named = draft.threadId !== undefined && draft.from.kind === 'human' && !draft.mayOpenThread;
+      if (named && (await unit.thread(threadId)) === undefined) throw unknownThread(threadId);
       return;
     }
     const thread = await unit.thread(threadId);

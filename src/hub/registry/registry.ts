@@ -31,6 +31,8 @@ import { MachineWatch } from './watch.ts';
 /** Messaging, as the registry needs it. */
 export interface RegistryHooks {
   sessionEnded(transaction: HubTransaction, machineId: string, session: string): Promise<void>;
+  /** What the machine says about missions, agents and dialogs, in the transaction of its hello. */
+  hello?(transaction: HubTransaction, machineId: string, hello: HelloRequest): Promise<void>;
   /** Fails what is under way with a machine that was put out. */
   machineGone(machineId: string, reason: string): Promise<void>;
   /** The machine was heard from, or its address changed. */
@@ -137,6 +139,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       await setProjects(this.#inventory(transaction, machineId), hello.projects);
       await saveChanged(this.#inventory(transaction, machineId), hello.sessions);
       await endMissing(this.#inventory(transaction, machineId), hello.sessions);
+      await this.#hooks?.hello?.(transaction, machineId, hello);
       this.#watch.heard(machineId);
       await this.#changed(transaction, machineId);
     });

@@ -1,6 +1,6 @@
 /**
- * The hub's outbox: what each daemon has still to be told, in order. A row names a message; what goes over the wire is made from the
- * message at the time of sending. A row is deleted only after the daemon acknowledged it.
+ * The hub's outbox: what each daemon has still to be told, in order. A row names a message (or a mission, or an approval); what goes over
+ * the wire is made from it at the time of sending. A row is deleted only after the daemon acknowledged it.
  */
 import { sql } from 'kysely';
 import type { HubDb } from './hub-store.ts';
@@ -51,6 +51,23 @@ export async function outboxOf(db: HubDb, machine: string, messageId: string): P
     .where('machine_id', '=', machine)
     .where('message_id', '=', messageId)
     .where('item', '=', 'message')
+    .executeTakeFirst();
+}
+
+/** A run of a mission in the outbox, while it has not been acknowledged. */
+export async function missionInOutbox(
+  db: HubDb,
+  machine: string,
+  missionId: string,
+  run: number,
+): Promise<OutboxRow | undefined> {
+  return db
+    .selectFrom('outbox')
+    .selectAll()
+    .where('machine_id', '=', machine)
+    .where('item', '=', 'mission')
+    .where('message_id', '=', missionId)
+    .where('reason', '=', String(run))
     .executeTakeFirst();
 }
 
