@@ -5,7 +5,7 @@ import { newId } from '../../src/protocol/ids.ts';
 import type { Message } from '../../src/protocol/model.ts';
 import { launch, SIZES } from './support/chromium.ts';
 import { FakeOperator } from './support/fake-operator.ts';
-import { faintTexts, openApp, overflow, smallTargets, type AppPage, type PageOptions } from './support/page.ts';
+import { faintTexts, openApp, overflow, signIn, smallTargets, type AppPage, type PageOptions } from './support/page.ts';
 import {
   approvalOf,
   emptyScene,
@@ -42,8 +42,7 @@ afterEach(async () => {
 async function open(route = '#/approvals', options: PageOptions = {}): Promise<void> {
   app = await openApp(browser, options);
   page = app.page;
-  await page.goto(hub.signInLink());
-  await page.getByText('Live', { exact: true }).waitFor();
+  await signIn(page, hub.signInLink());
   await page.goto(`${hub.url}/${route}`);
 }
 

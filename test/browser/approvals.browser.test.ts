@@ -6,7 +6,7 @@ import { newId } from '../../src/protocol/ids.ts';
 import type { Approval } from '../../src/protocol/model.ts';
 import { launch } from './support/chromium.ts';
 import { FakeOperator } from './support/fake-operator.ts';
-import { anotherTab, openApp, type AppPage } from './support/page.ts';
+import { anotherTab, openApp, signIn as signInWith, type AppPage } from './support/page.ts';
 import { approvalOf, joinApproval, makeMessage, makeThread, past } from './support/scene.ts';
 
 let browser: Browser;
@@ -32,10 +32,7 @@ afterEach(async () => {
   await hub.stop();
 });
 
-async function signIn(): Promise<void> {
-  await page.goto(hub.signInLink());
-  await page.getByText('Live', { exact: true }).waitFor();
-}
+const signIn = (): Promise<void> => signInWith(page, hub.signInLink());
 
 function card(body: string, over: Partial<Approval> = {}): Approval {
   const message = makeMessage(newId('thread'), 'studio/infra', 'laptop/shop/web', body, {

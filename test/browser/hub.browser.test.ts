@@ -11,7 +11,7 @@ import { Approval } from '../../src/protocol/model.ts';
 import { SignInLink } from '../../src/protocol/operator-api.ts';
 import { Mesh } from '../support/mesh.ts';
 import { launch } from './support/chromium.ts';
-import { openApp, type AppPage } from './support/page.ts';
+import { openApp, signIn, type AppPage } from './support/page.ts';
 
 let browser: Browser;
 let mesh: Mesh;
@@ -38,8 +38,7 @@ beforeEach(async () => {
   app = await openApp(browser);
   page = app.page;
   const { url } = await mesh.operator.call('POST', '/sign-in/links', SignInLink, {});
-  await page.goto(url);
-  await page.getByText('Live', { exact: true }).waitFor();
+  await signIn(page, url);
 });
 afterEach(async () => {
   expect(await app.faults()).toEqual([]);

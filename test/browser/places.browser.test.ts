@@ -13,7 +13,7 @@ import { Mesh } from '../support/mesh.ts';
 import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
 import { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
 import { launch } from './support/chromium.ts';
-import { openApp, type AppPage } from './support/page.ts';
+import { openApp, signIn, type AppPage } from './support/page.ts';
 
 const CHAT = -1_001_234_567_890;
 const USER = 4242;
@@ -53,8 +53,7 @@ beforeAll(async () => {
   browser = await launch();
   app = await openApp(browser);
   const { url } = await mesh.operator.call('POST', '/sign-in/links', SignInLink, {});
-  await app.page.goto(url);
-  await app.page.getByText('Live', { exact: true }).waitFor();
+  await signIn(app.page, url);
 }, TIME);
 afterAll(async () => {
   expect(await app.faults()).toEqual([]);

@@ -36,6 +36,12 @@ export async function openApp(browser: Browser, options: PageOptions = {}): Prom
   return watch(context, await context.newPage());
 }
 
+/** Signs in with a one-time link, and waits until the page is live. */
+export async function signIn(page: Page, link: string): Promise<void> {
+  await page.goto(link);
+  await page.getByText('Live', { exact: true }).waitFor();
+}
+
 /** Another tab of the same browser. */
 export async function anotherTab(app: AppPage): Promise<AppPage> {
   return watch(app.context, await app.context.newPage());
