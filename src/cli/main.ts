@@ -15,6 +15,9 @@ if (args.length === 1 && (first === '--version' || first === '-V') && typeof INT
 } else if (first === 'acp-agent') {
   const { serve } = await import('./commands/acp-agent.ts');
   await serve(args.slice(1));
+} else if (args.length === 2 && first === 'runner') {
+  const { serve } = await import('./commands/runner.ts');
+  await serve(args[1] ?? '');
 } else {
   const { runProcess } = await import('./run-process.ts');
   await runProcess(args);

@@ -35,6 +35,12 @@ export const RUNNER_ENVIRONMENT = {
   hookToken: 'INTERCOM_HOOK_TOKEN',
 } as const;
 
+/**
+ * Hooks that wait for a decision: as long as the daemon (or the agent) lets them, also while no daemon is there. All others are answered with `{}` after
+ * a second at the latest, and at once without a daemon. `?wait=<seconds>` behind a hook's URL makes it wait that long, whatever its name is.
+ */
+export const DECISION_HOOKS: readonly string[] = ['PermissionRequest', 'Elicitation'];
+
 /** A process as it can be told from a later one with the same number. */
 export const ProcessMark = z.object({ pid: z.number().int().positive(), startedAt: z.string().max(60) });
 export type ProcessMark = z.infer<typeof ProcessMark>;
