@@ -6,6 +6,7 @@ import type { MeshState } from './core/state.ts';
 import { useStore } from './core/store.ts';
 import { ApprovalsScreen } from './screens/approvals.tsx';
 import { MachinesScreen } from './screens/machines.tsx';
+import { MissionsScreen } from './screens/missions.tsx';
 import { SignInScreen, WaitScreen } from './screens/sign-in.tsx';
 import { ThreadsScreen } from './screens/threads.tsx';
 import { Shell } from './ui/shell.tsx';
@@ -46,6 +47,10 @@ function Screen({ app, state, route }: { readonly app: App; readonly state: Mesh
       return <ThreadsScreen app={app} state={state} openId={undefined} />;
     case 'thread':
       return <ThreadsScreen app={app} state={state} openId={route.id} />;
+    case 'missions':
+      return <MissionsScreen app={app} state={state} openId={undefined} />;
+    case 'mission':
+      return <MissionsScreen app={app} state={state} openId={route.id} />;
     case 'machines':
       return <MachinesScreen app={app} state={state} />;
     default:

@@ -4,7 +4,8 @@
  */
 import type { z } from 'zod';
 import { ErrorBody, IntercomError } from '../../../src/protocol/errors.ts';
-import { MessageStatus, ThreadPage } from '../../../src/protocol/machine-api.ts';
+import { MessageStatus, MissionsPage, ThreadPage } from '../../../src/protocol/machine-api.ts';
+import { Mission, MissionLogPage } from '../../../src/protocol/mission.ts';
 import { Approval, Machine, Trace } from '../../../src/protocol/model.ts';
 import {
   ApprovalsPage,
@@ -12,6 +13,7 @@ import {
   Snapshot,
   ThreadsPage,
   type DecisionRequest,
+  type OperatorMission,
   type OperatorSubmit,
 } from '../../../src/protocol/operator-api.ts';
 
@@ -23,8 +25,12 @@ export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
 
 /** What a caller hands in: the schema's output with everything that has a default left open. */
 export type Decision = Pick<DecisionRequest, 'verdict' | 'shownHash'> &
-  Partial<Pick<DecisionRequest, 'scope' | 'reason'>>;
+  Partial<Pick<DecisionRequest, 'scope' | 'reason' | 'suggestion'>>;
 export type NewMessage = Pick<OperatorSubmit, 'body'> & Partial<OperatorSubmit>;
+
+export type NewMission = Pick<OperatorMission, 'machine' | 'project' | 'text'> & Partial<OperatorMission>;
+/** What may be said to a mission without more words. */
+export type MissionOrder = 'cancel' | 'pause' | 'resume' | 'rerun';
 
 export interface Api {
   signIn(code: string): Promise<Me>;
@@ -41,6 +47,12 @@ export interface Api {
   /** This page showed a message to the operators. */
   shown(messageId: string): Promise<void>;
   cancel(messageId: string): Promise<MessageStatus>;
+  missions(before: string | undefined): Promise<z.infer<typeof MissionsPage>>;
+  mission(id: string): Promise<Mission>;
+  missionLog(id: string, after: number): Promise<MissionLogPage>;
+  startMission(mission: NewMission): Promise<Mission>;
+  orderMission(id: string, order: MissionOrder, text?: string): Promise<Mission>;
+  sendToMission(id: string, text: string): Promise<MessageStatus>;
   renameMachine(id: string, displayName: string): Promise<Machine>;
   revokeMachine(id: string): Promise<Machine>;
   rotateMachine(id: string): Promise<Machine>;
@@ -70,6 +82,13 @@ export function createApi(fetcher: Fetch): Api {
     trace: (id) => call('GET', `/messages/${at(id)}/trace`, Trace),
     shown: (id) => order('POST', `/messages/${at(id)}/shown`),
     cancel: (id) => call('POST', `/messages/${at(id)}/cancel`, MessageStatus, {}),
+    missions: (before) => call('GET', `/missions${paging(before)}`, MissionsPage),
+    mission: (id) => call('GET', `/missions/${at(id)}`, Mission),
+    missionLog: (id, after) => call('GET', `/missions/${at(id)}/log?after=${after}&limit=200`, MissionLogPage),
+    startMission: (mission) => call('POST', '/missions', Mission, mission),
+    orderMission: (id, order, text) =>
+      call('POST', `/missions/${at(id)}/${order}`, Mission, order === 'resume' && text !== undefined ? { text } : {}),
+    sendToMission: (id, text) => call('POST', `/missions/${at(id)}/send`, MessageStatus, { text }),
     renameMachine: (id, displayName) => call('PATCH', `/machines/${at(id)}`, Machine, { displayName }),
     revokeMachine: (id) => call('POST', `/machines/${at(id)}/revoke`, Machine, {}),
     rotateMachine: (id) => call('POST', `/machines/${at(id)}/rotate`, Machine, {}),

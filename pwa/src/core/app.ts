@@ -10,7 +10,9 @@ import type { HubEvent } from '../../../src/protocol/events.ts';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { Approval, Machine, Message, Operator, Trace } from '../../../src/protocol/model.ts';
 import type { MessageStatus } from '../../../src/protocol/machine-api.ts';
-import type { Api, Decision, NewMessage } from './api.ts';
+import type { Mission } from '../../../src/protocol/mission.ts';
+import type { Api, Decision, MissionOrder, NewMessage, NewMission } from './api.ts';
+import { boundedMissions, holeAfter, openLog, pageInto, sortedMissions, withMission } from './mission-state.ts';
 import {
   applyEvent,
   fromSnapshot,
@@ -161,6 +163,48 @@ export class App {
     return this.guarded(() => this.api.cancel(messageId));
   }
 
+  /** Fetches a mission and what its log lacks here, up to the newest entry. */
+  async openMission(id: string): Promise<void> {
+    const mission = await this.guarded(() => this.api.mission(id));
+    this.change((state) => ({ ...state, missions: withMission(state.missions, mission) }));
+    this.change((state) => ({ ...state, logs: openLog(state.logs, mission.id) }));
+    const log = this.mesh.get()?.logs.get(mission.id);
+    let after = log === undefined ? undefined : holeAfter(log, mission.logSeq);
+    // Every page brings at least one entry or ends it, so this ends.
+    while (after !== undefined) {
+      const from = after;
+      const page = await this.guarded(() => this.api.missionLog(mission.id, from));
+      this.change((state) => ({ ...state, logs: pageInto(state.logs, mission.id, page) }));
+      after = page.more ? page.entries.at(-1)?.seq : undefined;
+    }
+  }
+
+  /** Fetches missions older than the ones that are here; false when there are none. */
+  async olderMissions(): Promise<boolean> {
+    const state = this.mesh.get();
+    const oldest = state === undefined ? undefined : sortedMissions(state.missions).over.at(-1);
+    const page = await this.guarded(() => this.api.missions(oldest?.id));
+    this.change((now) => {
+      const merged = new Map(page.missions.map((mission) => [mission.id, mission]));
+      for (const [id, mission] of now.missions) merged.set(id, mission);
+      return { ...now, missions: boundedMissions(merged) };
+    });
+    return page.more;
+  }
+
+  /** Starts a mission. The caller keeps `key` over retries, so that a lost answer never starts a second one. */
+  async startMission(mission: NewMission, key: string): Promise<Mission> {
+    return this.tookMission(await this.guarded(() => this.api.startMission({ ...mission, idempotencyKey: key })));
+  }
+
+  async orderMission(id: string, order: MissionOrder, text?: string): Promise<Mission> {
+    return this.tookMission(await this.guarded(() => this.api.orderMission(id, order, text)));
+  }
+
+  async sendToMission(id: string, text: string): Promise<MessageStatus> {
+    return this.guarded(() => this.api.sendToMission(id, text));
+  }
+
   async renameMachine(id: string, name: string): Promise<void> {
     this.tookMachine(await this.guarded(() => this.api.renameMachine(id, name)));
   }
@@ -188,6 +232,12 @@ export class App {
 
   private tookMachine(machine: Machine): void {
     this.change((state) => mergeMachine(state, machine));
+  }
+
+  /** An answer is never newer than the event that follows, and never older than what it changed. */
+  private tookMission(mission: Mission): Mission {
+    this.change((state) => ({ ...state, missions: withMission(state.missions, mission) }));
+    return mission;
   }
 
   private change(change: (state: MeshState) => MeshState): void {

@@ -6,6 +6,8 @@ export type Route =
   | { readonly at: 'approvals' }
   | { readonly at: 'threads' }
   | { readonly at: 'thread'; readonly id: string }
+  | { readonly at: 'missions' }
+  | { readonly at: 'mission'; readonly id: string }
   | { readonly at: 'machines' }
   | { readonly at: 'sign-in'; readonly code: string };
 
@@ -15,6 +17,8 @@ export function parseRoute(hash: string): Route {
   switch (first) {
     case 'threads':
       return rest === '' ? { at: 'threads' } : { at: 'thread', id: rest };
+    case 'missions':
+      return rest === '' ? { at: 'missions' } : { at: 'mission', id: rest };
     case 'machines':
       return { at: 'machines' };
     case 'sign-in':
@@ -28,6 +32,8 @@ export function hrefOf(route: Route): string {
   switch (route.at) {
     case 'thread':
       return `#/threads/${encodeURIComponent(route.id)}`;
+    case 'mission':
+      return `#/missions/${encodeURIComponent(route.id)}`;
     case 'sign-in':
       return `#/sign-in/${encodeURIComponent(route.code)}`;
     default:

@@ -19,6 +19,7 @@ import type {
   Thread,
 } from '../../../src/protocol/model.ts';
 import type { Snapshot } from '../../../src/protocol/operator-api.ts';
+import { boundedMissions, entriesInto, withMission, type Logs, type Missions } from './mission-state.ts';
 
 /** Decided approvals that stay in memory; older ones are the hub's to tell. */
 export const DECIDED_MAX = 100;
@@ -57,6 +58,9 @@ export interface MeshState {
   readonly notices: ReadonlyMap<string, SystemNotice>;
   /** In the order of opening, newest last. */
   readonly opened: ReadonlyMap<string, OpenedThread>;
+  readonly missions: Missions;
+  /** The logs of opened missions, newest opened last. */
+  readonly logs: Logs;
 }
 
 /** The state that a snapshot describes. Opened conversations of the state before stay; their screens refetch them. */
@@ -77,6 +81,8 @@ export function fromSnapshot(snapshot: Snapshot, before?: MeshState): MeshState 
       (notice) => notice.key,
     ),
     opened: before?.opened ?? new Map<string, OpenedThread>(),
+    missions: boundedMissions(byKey(snapshot.missions, (mission) => mission.id)),
+    logs: before?.logs ?? new Map(),
   };
 }
 
@@ -124,6 +130,10 @@ function changesOf(state: MeshState, event: HubEvent): Partial<MeshState> {
       return { grants: withEntry(state.grants, event.grant.id, event.grant) };
     case 'policy.changed':
       return {};
+    case 'mission.changed':
+      return { missions: withMission(state.missions, event.mission) };
+    case 'mission.log':
+      return { logs: entriesInto(state.logs, event.missionId, event.entries) };
     case 'system.notice':
       return {
         notices:

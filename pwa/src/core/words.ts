@@ -1,5 +1,7 @@
 /** The words for states, scopes and surfaces, in one place, so that every screen says the same. */
 import type { MessageState } from '../../../src/protocol/message-life.ts';
+import type { MissionState } from '../../../src/protocol/mission-life.ts';
+import type { Mission, MissionLimits } from '../../../src/protocol/mission.ts';
 import type {
   Approval,
   ApprovalState,
@@ -56,6 +58,40 @@ export const APPROVAL_LABEL: Readonly<Record<ApprovalState, { readonly text: str
   withdrawn: { text: 'Withdrawn, no longer needed', tone: 'calm' },
   answered_elsewhere: { text: 'Answered elsewhere', tone: 'calm' },
 };
+
+/** The limits of a mission, as far as there are any. */
+export function limitWords(limits: MissionLimits): string {
+  const { maxDurationSeconds, maxIdleSeconds, maxTurns, maxBudgetUsd } = limits;
+  return [
+    ...(maxDurationSeconds === undefined ? [] : [`${Math.ceil(maxDurationSeconds / 60)} min`]),
+    ...(maxIdleSeconds === undefined ? [] : [`${Math.ceil(maxIdleSeconds / 60)} min without work`]),
+    ...(maxTurns === undefined ? [] : [`${maxTurns} ${maxTurns === 1 ? 'turn' : 'turns'}`]),
+    ...(maxBudgetUsd === undefined ? [] : [`$${maxBudgetUsd}`]),
+  ].join(', ');
+}
+
+const MISSION_LABEL: Readonly<Record<MissionState, { readonly text: string; readonly tone: Tone }>> = {
+  queued: { text: 'Queued', tone: 'busy' },
+  awaiting_approval: { text: 'Waits for approval', tone: 'wait' },
+  starting: { text: 'Starting', tone: 'busy' },
+  running: { text: 'Running', tone: 'busy' },
+  waiting_human: { text: 'Waits for you', tone: 'wait' },
+  rate_limited: { text: 'Rate limited', tone: 'calm' },
+  paused: { text: 'Paused', tone: 'calm' },
+  completed: { text: 'Completed', tone: 'good' },
+  failed: { text: 'Failed', tone: 'bad' },
+  cancelled: { text: 'Cancelled', tone: 'calm' },
+  timed_out: { text: 'Out of time', tone: 'bad' },
+  denied: { text: 'Denied', tone: 'bad' },
+  lost: { text: 'Lost', tone: 'bad' },
+};
+
+export function missionStateLabel(mission: Mission): { readonly text: string; readonly tone: Tone } {
+  if (mission.state === 'queued' && mission.position !== undefined) {
+    return { text: `Queued, number ${mission.position}`, tone: 'busy' };
+  }
+  return MISSION_LABEL[mission.state];
+}
 
 export const KIND_LABEL: Readonly<Record<MessageKind, string>> = {
   send: 'Note',
@@ -130,6 +166,9 @@ export function sessionStateLabel(session: Session): { readonly text: string; re
 
 export const RUNG_LABEL: Readonly<Record<Session['rung'], string>> = {
   inbox_socket: 'Messages go straight in',
+  app_server: 'Messages go straight in',
+  stream: 'Messages go straight in',
+  typed: 'Messages are typed when its prompt is free',
   hooks: 'Messages come with its hooks',
   pull: 'Reads messages only when it asks',
   none: 'Messages cannot reach it',

@@ -5,21 +5,14 @@
 import { useId, useRef, useState } from 'preact/hooks';
 import { z } from 'zod';
 import { toIntercomError } from '../../../src/protocol/errors.ts';
-import {
-  Decision,
-  type Approval,
-  type GrantScope,
-  type JoinSubject,
-  type MessageSubject,
-} from '../../../src/protocol/model.ts';
+import { Decision, type Approval, type GrantScope } from '../../../src/protocol/model.ts';
 import { mayAct, type App } from '../core/app.ts';
-import { hrefOf } from '../core/routes.ts';
 import type { MeshState } from '../core/state.ts';
 import { ago } from '../core/time.ts';
-import { KIND_LABEL, plainTitle, SCOPE_LABEL, surfaceLabel } from '../core/words.ts';
+import { SCOPE_LABEL, surfaceLabel } from '../core/words.ts';
 import { Ago, Chip, Expiry, Problem, useAction } from '../ui/bits.tsx';
-import { describeAddress, RouteLine } from '../ui/route-line.tsx';
-import { AgentText } from '../ui/text.tsx';
+import { describeAddress } from '../ui/route-line.tsx';
+import { SubjectBody, subjectLabel } from './approval-subject.tsx';
 
 export interface ApprovalCardProps {
   readonly app: App;
@@ -38,16 +31,12 @@ export function ApprovalCard(props: ApprovalCardProps) {
   return (
     <article class={`card approval approval-${subject.kind}`} aria-labelledby={titleId} data-approval={approval.id}>
       <header class="card-head">
-        <Chip tone="wait">{subject.kind === 'join' ? 'New machine' : KIND_LABEL[subject.messageKind]}</Chip>
+        <Chip tone="wait">{subjectLabel(subject)}</Chip>
         <span class="card-age">
           <Ago time={approval.createdAt} />
         </span>
       </header>
-      {subject.kind === 'join' ? (
-        <JoinBody subject={subject} titleId={titleId} />
-      ) : (
-        <MessageBody state={state} subject={subject} titleId={titleId} />
-      )}
+      <SubjectBody state={state} subject={subject} titleId={titleId} />
       <p class="card-why">
         <span>
           <span class="label">Asked by</span> {approval.rule}
@@ -59,70 +48,20 @@ export function ApprovalCard(props: ApprovalCardProps) {
   );
 }
 
-function MessageBody(props: { readonly state: MeshState; readonly subject: MessageSubject; readonly titleId: string }) {
-  const { state, subject } = props;
-  const from = describeAddress(state, subject.from);
-  const to = describeAddress(state, subject.to);
-  const opensThread = subject.body.startsWith(subject.threadTitle.replace(/…$/, ''));
-  return (
-    <>
-      <h2 class="visually-hidden" id={props.titleId}>
-        {KIND_LABEL[subject.messageKind]} from {from.who} on {from.where} to {to.who} on {to.where}
-      </h2>
-      <RouteLine state={state} from={subject.from} to={subject.to} tone="wait" />
-      {!opensThread && subject.threadTitle !== '' && (
-        <p class="card-thread">
-          In <a href={hrefOf({ at: 'thread', id: subject.threadId })}>{plainTitle(subject.threadTitle)}</a>
-        </p>
-      )}
-      <div class="quote">
-        <AgentText text={subject.body} exact />
-      </div>
-    </>
-  );
-}
-
-function JoinBody({ subject, titleId }: { readonly subject: JoinSubject; readonly titleId: string }) {
-  return (
-    <>
-      <h2 class="join-title" id={titleId}>
-        {subject.displayName} wants to join
-      </h2>
-      <p class="join-code" aria-label={`Code ${subject.code.split('').join(' ')}`}>
-        {subject.code}
-      </p>
-      <p class="join-advice">
-        The machine shows a code too. Let it join only if <strong>both are the same</strong>.
-      </p>
-      {subject.replaces && (
-        <p class="bar tone-wait">
-          <span>
-            A machine with this id is a member already. It gets a new secret and this address; the old secret stops
-            working.
-          </span>
-        </p>
-      )}
-      <dl class="facts">
-        <dt>Id</dt>
-        <dd class="mono">{subject.machineId}</dd>
-        <dt>Asks from</dt>
-        <dd class="mono">{subject.ip}</dd>
-        <dt>Its daemon</dt>
-        <dd class="mono">{subject.daemonUrl}</dd>
-      </dl>
-    </>
-  );
-}
-
 function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps) {
   const [denying, setDenying] = useState(false);
   const { busy, error, run } = useAction();
   const deny = useRef<HTMLButtonElement>(null);
-  const decide = (verdict: 'allow' | 'deny', scope: GrantScope, reason: string) => {
+  const decide = (verdict: 'allow' | 'deny', scope: GrantScope, reason: string, suggestion?: number) => {
     if (!settled) return;
     run(async () => {
       try {
-        await app.decide(approval, { verdict, scope, ...(reason === '' ? {} : { reason }) });
+        await app.decide(approval, {
+          verdict,
+          scope,
+          ...(reason === '' ? {} : { reason }),
+          ...(suggestion === undefined ? {} : { suggestion }),
+        });
         app.toast('good', doneSentence(state, approval, verdict));
         onDecided();
       } catch (thrown) {
@@ -133,7 +72,10 @@ function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps
       }
     });
   };
-  const [first = 'once', ...others] = approval.scopes;
+  const [first = 'once', ...rest] = approval.scopes;
+  // What the agent itself offers as "always" says more than the word alone.
+  const suggestions = approval.subject.kind === 'tool' ? approval.subject.suggestions : [];
+  const others = rest.filter((scope) => scope !== 'always' || suggestions.length === 0);
   if (denying) {
     return (
       <DenyForm
@@ -159,7 +101,7 @@ function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps
           aria-disabled={!settled}
           onClick={() => decide('allow', first, '')}
         >
-          {busy ? 'Telling the hub…' : approval.kind === 'join' ? 'Let it join' : SCOPE_LABEL[first]}
+          {busy ? 'Telling the hub…' : allowLabel(approval, first)}
         </button>
         <button
           ref={deny}
@@ -174,8 +116,20 @@ function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps
           Deny
         </button>
       </div>
-      {others.length > 0 && (
+      {others.length + suggestions.length > 0 && (
         <div class="actions-more">
+          {suggestions.map((suggestion, index) => (
+            <button
+              key={suggestion}
+              type="button"
+              class="button quiet"
+              disabled={busy}
+              aria-disabled={!settled}
+              onClick={() => decide('allow', rest.includes('always') ? 'always' : 'once', '', index)}
+            >
+              {suggestion}
+            </button>
+          ))}
           {others.map((scope) => (
             <button
               key={scope}
@@ -243,8 +197,20 @@ function doneSentence(state: MeshState, approval: Approval, verdict: 'allow' | '
   if (subject.kind === 'join') {
     return verdict === 'allow' ? `${subject.displayName} may join.` : `${subject.displayName} was turned away.`;
   }
+  if (subject.kind === 'tool') {
+    return verdict === 'allow' ? `Allowed. ${subject.agent} goes on.` : `Denied. ${subject.agent} is told.`;
+  }
   const to = describeAddress(state, subject.to);
+  if (subject.kind === 'launch') {
+    return verdict === 'allow' ? `Allowed. ${subject.agent} starts at ${to.who}.` : 'Denied. Nothing is started.';
+  }
   return verdict === 'allow' ? `Allowed. It is on its way to ${to.who}.` : 'Denied. The sender is told.';
+}
+
+function allowLabel(approval: Approval, scope: GrantScope): string {
+  if (approval.kind === 'join') return 'Let it join';
+  if (approval.kind === 'launch' && scope === 'once') return 'Start it';
+  return SCOPE_LABEL[scope];
 }
 
 const ConflictDetails = z.object({ decision: Decision });

@@ -32,7 +32,7 @@ export function ApprovalsScreen({ app, state }: { readonly app: App; readonly st
         {waiting === 0 && (
           <Empty title="Nothing waits for you">
             <p>When one agent wants to write to another and your rules say “ask”, its message appears here at once.</p>
-            <p>Machines that want to join ask here too.</p>
+            <p>Agents that want to start others or use a tool, and machines that want to join, ask here too.</p>
           </Empty>
         )}
         <ul class="cards">

@@ -1,5 +1,5 @@
 /** A decided approval in a few lines: what, who, where, when, why. */
-import type { Approval } from '../../../src/protocol/model.ts';
+import type { Approval, ApprovalSubject } from '../../../src/protocol/model.ts';
 import { hrefOf } from '../core/routes.ts';
 import { endedAt, type MeshState } from '../core/state.ts';
 import { APPROVAL_LABEL, decisionSentence } from '../core/words.ts';
@@ -14,14 +14,7 @@ export function DecidedRow({ state, approval }: { readonly state: MeshState; rea
       <div class="decided-text">
         <p class="decided-what">{decisionSentence(approval)}</p>
         <p class="decided-about">
-          {subject.kind === 'join' ? (
-            `${subject.displayName} asked to join`
-          ) : (
-            <a href={hrefOf({ at: 'thread', id: subject.threadId })}>
-              {describeAddress(state, subject.from).who} → {describeAddress(state, subject.to).who}:{' '}
-              {beginning(subject.body)}
-            </a>
-          )}
+          <About state={state} subject={subject} />
         </p>
         {approval.decision?.reason !== undefined && <p class="decided-reason">“{approval.decision.reason}”</p>}
       </div>
@@ -30,6 +23,33 @@ export function DecidedRow({ state, approval }: { readonly state: MeshState; rea
       </span>
     </div>
   );
+}
+
+function About({ state, subject }: { readonly state: MeshState; readonly subject: ApprovalSubject }) {
+  switch (subject.kind) {
+    case 'join':
+      return <>{subject.displayName} asked to join</>;
+    case 'tool':
+      return (
+        <>
+          {describeAddress(state, subject.from).who}: {subject.tool} {beginning(subject.summary)}
+        </>
+      );
+    case 'launch':
+      return (
+        <a href={hrefOf({ at: 'mission', id: subject.missionId })}>
+          {subject.agent} at {describeAddress(state, subject.to).who}: {beginning(subject.body)}
+        </a>
+      );
+    case 'message':
+    case 'ask':
+      return (
+        <a href={hrefOf({ at: 'thread', id: subject.threadId })}>
+          {describeAddress(state, subject.from).who} → {describeAddress(state, subject.to).who}:{' '}
+          {beginning(subject.body)}
+        </a>
+      );
+  }
 }
 
 function beginning(text: string): string {

@@ -7,6 +7,7 @@ import { RUNG_LABEL, sessionStateLabel, type Tone } from '../core/words.ts';
 import { Ago, Chip, Command, Empty } from '../ui/bits.tsx';
 import { NewMessageDialog } from './compose.tsx';
 import { MachineActions } from './machine-actions.tsx';
+import { NewMissionDialog } from './new-mission.tsx';
 
 /** Signed requests bear 60 s of difference; from here on somebody should look (seconds). */
 const CLOCK_WARN = 10;
@@ -14,6 +15,7 @@ const PROJECTS_FIRST = 6;
 
 export function MachinesScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
   const [writeTo, setWriteTo] = useState<string | undefined>(undefined);
+  const [startAt, setStartAt] = useState<string | undefined>(undefined);
   const machines = [...state.machines.values()].sort(byImportance);
   return (
     <div class="machines">
@@ -27,7 +29,7 @@ export function MachinesScreen({ app, state }: { readonly app: App; readonly sta
       <ul class="machine-grid">
         {machines.map((machine) => (
           <li key={machine.id}>
-            <MachineCard app={app} state={state} machine={machine} onWrite={setWriteTo} />
+            <MachineCard app={app} state={state} machine={machine} onWrite={setWriteTo} onStart={setStartAt} />
           </li>
         ))}
       </ul>
@@ -40,6 +42,9 @@ export function MachinesScreen({ app, state }: { readonly app: App; readonly sta
       )}
       {writeTo !== undefined && (
         <NewMessageDialog app={app} state={state} to={writeTo} onClose={() => setWriteTo(undefined)} />
+      )}
+      {startAt !== undefined && (
+        <NewMissionDialog app={app} state={state} to={startAt} onClose={() => setStartAt(undefined)} />
       )}
     </div>
   );
@@ -66,6 +71,7 @@ function MachineCard(props: {
   readonly state: MeshState;
   readonly machine: Machine;
   readonly onWrite: (address: string) => void;
+  readonly onStart: (address: string) => void;
 }) {
   const { app, state, machine } = props;
   const agents = [...state.agents.values()]
@@ -108,7 +114,7 @@ function MachineCard(props: {
       {machine.status === 'revoked' ? (
         <p class="hint">It can send and receive nothing. To come back it has to join again.</p>
       ) : (
-        <AgentList agents={agents} canWrite={mayAct(state.me)} onWrite={props.onWrite} />
+        <AgentList agents={agents} canWrite={mayAct(state.me)} onWrite={props.onWrite} onStart={props.onStart} />
       )}
       {isOwner(state.me) && <MachineActions app={app} machine={machine} />}
     </article>
@@ -119,6 +125,7 @@ function AgentList(props: {
   readonly agents: readonly Agent[];
   readonly canWrite: boolean;
   readonly onWrite: (address: string) => void;
+  readonly onStart: (address: string) => void;
 }) {
   const [all, setAll] = useState(false);
   if (props.agents.length === 0) {
@@ -136,9 +143,14 @@ function AgentList(props: {
               <h3 title={agent.project.path}>{agent.project.id}</h3>
               <span class="agent-program">{agent.project.agent}</span>
               {props.canWrite && (
-                <button type="button" class="button small" onClick={() => props.onWrite(agent.address)}>
-                  Write<span class="visually-hidden"> to {agent.project.id}</span>
-                </button>
+                <span class="agent-tools">
+                  <button type="button" class="button small" onClick={() => props.onStart(agent.address)}>
+                    Start<span class="visually-hidden"> a mission in {agent.project.id}</span>
+                  </button>
+                  <button type="button" class="button small" onClick={() => props.onWrite(agent.address)}>
+                    Write<span class="visually-hidden"> to {agent.project.id}</span>
+                  </button>
+                </span>
               )}
             </div>
             {agent.project.description !== '' && <p class="agent-about">{agent.project.description}</p>}

@@ -38,6 +38,12 @@ export const MachinesIcon = () => (
     <path d="M7.5 7.5h.01M7.5 16.5h.01" />
   </Icon>
 );
+export const MissionsIcon = () => (
+  <Icon>
+    <rect x="3.5" y="4.5" width="17" height="15" rx="2" />
+    <path d="M7.5 9.5l3 2.5-3 2.5M12.5 15h4" />
+  </Icon>
+);
 export const BackIcon = () => (
   <Icon>
     <path d="M14.5 5.5 8 12l6.5 6.5" />

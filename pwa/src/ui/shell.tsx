@@ -15,6 +15,7 @@ import {
   ExitIcon,
   MachinesIcon,
   Mark,
+  MissionsIcon,
   MoonIcon,
   SunIcon,
   ThreadsIcon,
@@ -28,6 +29,7 @@ interface Place {
 const PLACES: readonly Place[] = [
   { route: { at: 'approvals' }, label: 'Approvals', icon: ApprovalsIcon },
   { route: { at: 'threads' }, label: 'Threads', icon: ThreadsIcon },
+  { route: { at: 'missions' }, label: 'Missions', icon: MissionsIcon },
   { route: { at: 'machines' }, label: 'Machines', icon: MachinesIcon },
 ];
 
@@ -85,7 +87,9 @@ function skipToMain(event: Event): void {
 }
 
 function isHere(route: Route, place: Route): boolean {
-  return route.at === place.at || (route.at === 'thread' && place.at === 'threads');
+  if (route.at === 'thread') return place.at === 'threads';
+  if (route.at === 'mission') return place.at === 'missions';
+  return route.at === place.at;
 }
 
 function countAt(place: Place, waiting: number): number {

@@ -1,0 +1,195 @@
+/** What a card says about the thing that is decided: one part per kind of approval, the whole of it. */
+import type {
+  ApprovalSubject,
+  JoinSubject,
+  LaunchSubject,
+  MessageSubject,
+  ToolSubject,
+} from '../../../src/protocol/model.ts';
+import { hrefOf } from '../core/routes.ts';
+import type { MeshState } from '../core/state.ts';
+import { KIND_LABEL, limitWords, plainTitle } from '../core/words.ts';
+import { describeAddress, RouteLine } from '../ui/route-line.tsx';
+import { AgentText } from '../ui/text.tsx';
+
+export function subjectLabel(subject: ApprovalSubject): string {
+  switch (subject.kind) {
+    case 'join':
+      return 'New machine';
+    case 'launch':
+      return 'Start of an agent';
+    case 'tool':
+      return 'Permission';
+    case 'message':
+    case 'ask':
+      return KIND_LABEL[subject.messageKind];
+  }
+}
+
+export function SubjectBody(props: {
+  readonly state: MeshState;
+  readonly subject: ApprovalSubject;
+  readonly titleId: string;
+}) {
+  const { state, subject, titleId } = props;
+  switch (subject.kind) {
+    case 'join':
+      return <JoinBody subject={subject} titleId={titleId} />;
+    case 'launch':
+      return <LaunchBody state={state} subject={subject} titleId={titleId} />;
+    case 'tool':
+      return <ToolBody state={state} subject={subject} titleId={titleId} />;
+    case 'message':
+    case 'ask':
+      return <MessageBody state={state} subject={subject} titleId={titleId} />;
+  }
+}
+
+function MessageBody(props: { readonly state: MeshState; readonly subject: MessageSubject; readonly titleId: string }) {
+  const { state, subject } = props;
+  const from = describeAddress(state, subject.from);
+  const to = describeAddress(state, subject.to);
+  const opensThread = subject.body.startsWith(subject.threadTitle.replace(/…$/, ''));
+  return (
+    <>
+      <h2 class="visually-hidden" id={props.titleId}>
+        {KIND_LABEL[subject.messageKind]} from {from.who} on {from.where} to {to.who} on {to.where}
+      </h2>
+      <RouteLine state={state} from={subject.from} to={subject.to} tone="wait" />
+      {!opensThread && subject.threadTitle !== '' && (
+        <p class="card-thread">
+          In <a href={hrefOf({ at: 'thread', id: subject.threadId })}>{plainTitle(subject.threadTitle)}</a>
+        </p>
+      )}
+      <div class="quote">
+        <AgentText text={subject.body} exact />
+      </div>
+    </>
+  );
+}
+
+function JoinBody({ subject, titleId }: { readonly subject: JoinSubject; readonly titleId: string }) {
+  return (
+    <>
+      <h2 class="join-title" id={titleId}>
+        {subject.displayName} wants to join
+      </h2>
+      <p class="join-code" aria-label={`Code ${subject.code.split('').join(' ')}`}>
+        {subject.code}
+      </p>
+      <p class="join-advice">
+        The machine shows a code too. Let it join only if <strong>both are the same</strong>.
+      </p>
+      {subject.replaces && (
+        <p class="bar tone-wait">
+          <span>
+            A machine with this id is a member already. It gets a new secret and this address; the old secret stops
+            working.
+          </span>
+        </p>
+      )}
+      <dl class="facts">
+        <dt>Id</dt>
+        <dd class="mono">{subject.machineId}</dd>
+        <dt>Asks from</dt>
+        <dd class="mono">{subject.ip}</dd>
+        <dt>Its daemon</dt>
+        <dd class="mono">{subject.daemonUrl}</dd>
+      </dl>
+    </>
+  );
+}
+
+function LaunchBody(props: { readonly state: MeshState; readonly subject: LaunchSubject; readonly titleId: string }) {
+  const { state, subject } = props;
+  const to = describeAddress(state, subject.to);
+  const limits = limitWords(subject.limits);
+  return (
+    <>
+      <h2 class="visually-hidden" id={props.titleId}>
+        {describeAddress(state, subject.from).who} wants to start {subject.agent} at {to.who} on {to.where}
+      </h2>
+      <RouteLine state={state} from={subject.from} to={subject.to} tone="wait" />
+      <div class="quote">
+        <AgentText text={subject.body} exact />
+      </div>
+      <dl class="facts">
+        <dt>Agent</dt>
+        <dd>
+          {subject.agent}, {subject.runtime === 'terminal' ? 'in a terminal' : 'without a terminal'}
+        </dd>
+        <dt>Directory</dt>
+        <dd class="mono">{subject.path}</dd>
+        {subject.flags.length > 0 && (
+          <>
+            <dt>Flags</dt>
+            <dd class="mono">{subject.flags.join(' ')}</dd>
+          </>
+        )}
+        {subject.isolation === 'worktree' && (
+          <>
+            <dt>Works in</dt>
+            <dd>a git worktree and branch of its own</dd>
+          </>
+        )}
+        {limits !== '' && (
+          <>
+            <dt>Limits</dt>
+            <dd>{limits}</dd>
+          </>
+        )}
+        {subject.depth > 1 && (
+          <>
+            <dt>Depth</dt>
+            <dd>{subject.depth} agents in a row started agents</dd>
+          </>
+        )}
+        {subject.continues !== undefined && (
+          <>
+            <dt>Goes on</dt>
+            <dd>{subject.continues}</dd>
+          </>
+        )}
+      </dl>
+    </>
+  );
+}
+
+function ToolBody(props: { readonly state: MeshState; readonly subject: ToolSubject; readonly titleId: string }) {
+  const { state, subject } = props;
+  const { who, where } = describeAddress(state, subject.from);
+  return (
+    <>
+      <h2 class="tool-title" id={props.titleId}>
+        {who} wants to use {subject.tool}
+      </h2>
+      {subject.intent !== undefined && <p class="tool-intent">{subject.intent}</p>}
+      <div class="quote mono">
+        <AgentText text={subject.input} exact />
+      </div>
+      {subject.cut && (
+        <p class="bar tone-wait">
+          <span>
+            The input is longer than what could be sent here. Look at the agent’s terminal before you allow it.
+          </span>
+        </p>
+      )}
+      <dl class="facts">
+        <dt>Session</dt>
+        <dd>
+          {where} ({subject.agent})
+        </dd>
+        <dt>Directory</dt>
+        <dd class="mono">{subject.cwd}</dd>
+        {subject.missionId !== undefined && (
+          <>
+            <dt>Mission</dt>
+            <dd>
+              <a href={hrefOf({ at: 'mission', id: subject.missionId })}>Open it</a>
+            </dd>
+          </>
+        )}
+      </dl>
+    </>
+  );
+}
