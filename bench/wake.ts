@@ -12,6 +12,7 @@ import type { ClaudeVersion } from '../test/agents/claude-session.ts';
 import { ScriptedModel } from '../test/agents/scripted-model.ts';
 import { Mesh } from '../test/support/mesh.ts';
 import { samples, type Figure } from './figures.ts';
+import { AgentFloor } from './wake-floor.ts';
 
 const WARM_UP = 2;
 /** After a turn its hooks come to an end, and the next waiter of the doorbell takes its place. */
@@ -24,6 +25,8 @@ interface Wake {
   readonly handed: number;
   /** The model was asked. */
   readonly asked: number;
+  /** The same program without us, in the same moments. */
+  readonly alone: number;
 }
 
 export async function wakeFigures(quick: boolean): Promise<Figure[]> {
@@ -56,6 +59,7 @@ async function wakesOf(version: ClaudeVersion, rounds: number): Promise<Figure[]
     daemonEnv: (machine) => (machine === 'beta' ? { HOME: home.path } : {}),
   });
   let session: ClaudeSession | undefined;
+  let floor: AgentFloor | undefined;
   try {
     const [desk, work] = [join(mesh.root, 'desk'), join(home.path, 'work')];
     await mkdir(desk);
@@ -64,23 +68,25 @@ async function wakesOf(version: ClaudeVersion, rounds: number): Promise<Figure[]
     if (installed.exitCode !== 0) throw new Error(installed.stderr);
     model.on({ when: /./, reply: { say: 'READ' } });
     session = await ClaudeSession.start({ home, version, cwd: work, modelUrl: model.url });
+    floor = await AgentFloor.start(version, model);
     const beta = mesh.daemon('beta').local({ cwd: work });
     const alpha = mesh.daemon('alpha').local({ cwd: desk });
     const wakes: Wake[] = [];
     for (let round = 0; round < WARM_UP + rounds; round += 1) {
       await idle(beta, session.pid);
-      wakes.push(await wake(mesh, alpha, model, round));
+      wakes.push({ alone: await floor.wake(), ...(await wake(mesh, alpha, model, round)) });
     }
     return figuresOf(version, wakes.slice(WARM_UP));
   } finally {
     await session?.end();
+    await floor?.stop();
     await mesh.stop();
     await model.stop();
     home.remove();
   }
 }
 
-async function wake(mesh: Mesh, alpha: LocalClient, model: ScriptedModel, round: number): Promise<Wake> {
+async function wake(mesh: Mesh, alpha: LocalClient, model: ScriptedModel, round: number): Promise<Omit<Wake, 'alone'>> {
   const { id } = await alpha.submit({ kind: 'send', to: 'beta/work', body: `message ${round}` });
   const accepted = Date.now();
   const { at } = await model.request(`<intercom-message id="${id}"`);
@@ -97,6 +103,11 @@ function figuresOf(version: ClaudeVersion, wakes: readonly Wake[]): Figure[] {
     { what: `${what}, p50`, budget: 130, value: asked.p50, unit: 'ms' },
     { what: 'the same, slowest', value: asked.p99, unit: 'ms' },
     { what: 'of that, until it was handed to the session, p50', value: handed.p50, unit: 'ms' },
+    {
+      what: 'for comparison: the same program woken directly, without us, p50',
+      value: samples(wakes.map((one) => one.alone)).p50,
+      unit: 'ms',
+    },
   ];
 }
 

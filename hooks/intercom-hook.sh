@@ -33,12 +33,12 @@ text=${answer#*"$gap"}
 headers=${answer%%"$gap"*}
 printf '%s\n' "$text" || exit 0
 
-# Only now, with the text out of our hands, the hand-out counts as printed.
+# Only now, with the text out of our hands, the hand-out counts as printed. The agent waits for this script, so it need not wait for that call.
 case $headers in
 *[Xx]-[Ii]ntercom-[Oo]ffer:*)
   offer=${headers#*[Xx]-[Ii]ntercom-[Oo]ffer: }
   offer=${offer%%"$cr"*}
-  call "/local/hook/ack/$offer" '' >/dev/null
+  call "/local/hook/ack/$offer" '' </dev/null >/dev/null 2>&1 &
   ;;
 esac
 exit 0

@@ -125,14 +125,20 @@ describe('intercom-hook.sh', () => {
     });
   });
 
-  it('prints the answer as it is and acknowledges the offer only then', async () => {
+  it('prints the answer as it is and acknowledges the offer only then, without its agent waiting for that', async () => {
     await listen();
     const text = '{"hookSpecificOutput":{"additionalContext":"%s \\\\n $HOME `id`"}}';
-    answer = (one, response) => {
-      if (one.url.includes('/ack/')) response.writeHead(204).end();
-      else response.writeHead(200, { 'X-Intercom-Offer': 'ofr_1' }).end(text);
-    };
+    // The acknowledgement is not answered before the hook has ended.
+    const acknowledged = new Promise<ServerResponse>((resolve) => {
+      answer = (one, response) => {
+        if (one.url.includes('/ack/')) resolve(response);
+        else response.writeHead(200, { 'X-Intercom-Offer': 'ofr_1' }).end(text);
+      };
+    });
     expect(await hook('UserPromptSubmit', '{}')).toEqual({ code: 0, stdout: `${text}\n`, stderr: '' });
+    const open = await acknowledged;
+    expect(open.destroyed).toBe(false);
+    open.writeHead(204).end();
     expect(seen.map(({ url }) => url)).toEqual(['/local/hook/claude/UserPromptSubmit', '/local/hook/ack/ofr_1']);
   });
 
@@ -143,7 +149,10 @@ describe('intercom-hook.sh', () => {
     child.stdout?.destroy();
     child.stdin?.end('{}');
     await ended;
-    expect(seen.map(({ url }) => url)).toEqual(['/local/hook/claude/PostToolUse']);
+    // One that it had sent after all would be here before the next hook has had its answer.
+    answer = (_one, response) => response.end();
+    await hook('Stop', '{}');
+    expect(seen.map(({ url }) => url)).toEqual(['/local/hook/claude/PostToolUse', '/local/hook/claude/Stop']);
   });
 
   it.each([401, 404, 413, 500])('an answer %i is silence', async (status) => {
