@@ -12,26 +12,7 @@ import { silentLog } from '../../src/platform/log.ts';
 import { DeliverResponse, PingResponse, type DeliverItem, type DeliverMessage } from '../../src/protocol/daemon-api.ts';
 import { IntercomError, type WireError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
-import {
-  AgentsResponse,
-  CancelRequest,
-  FeedbackRequest,
-  HeartbeatRequest,
-  HeartbeatResponse,
-  HelloRequest,
-  HelloResponse,
-  MessageStatus,
-  Ok,
-  ProjectsRequest,
-  ReceiptsRequest,
-  ReceiptsResponse,
-  SessionsRequest,
-  SubmitRequest,
-  SubmitResponse,
-  type Receipt,
-  type SubmitItem,
-  type SubmitResult,
-} from '../../src/protocol/machine-api.ts';
+import * as wire from '../../src/protocol/machine-api.ts';
 import { Trace, type Session } from '../../src/protocol/model.ts';
 import { sealRotation } from '../../src/protocol/sealing.ts';
 import { HUB_SIGNER } from '../../src/protocol/signing.ts';
@@ -44,16 +25,16 @@ export class FakeHub {
   secret: string;
   epoch = 'epoch-1';
   heartbeatSeconds = 15;
-  readonly hellos: HelloRequest[] = [];
-  readonly heartbeats: z.infer<typeof HeartbeatRequest>[] = [];
+  readonly hellos: wire.HelloRequest[] = [];
+  readonly heartbeats: z.infer<typeof wire.HeartbeatRequest>[] = [];
   readonly sessions: Session[] = [];
-  readonly projects: z.infer<typeof ProjectsRequest>['projects'][] = [];
+  readonly projects: z.infer<typeof wire.ProjectsRequest>['projects'][] = [];
   /** Messages by id, in the order in which they came first. */
-  readonly taken = new Map<string, SubmitItem>();
+  readonly taken = new Map<string, wire.SubmitItem>();
   readonly threads = new Map<string, string>();
-  readonly statuses = new Map<string, MessageStatus>();
-  readonly receipts: Receipt[] = [];
-  readonly feedback: z.infer<typeof FeedbackRequest>[] = [];
+  readonly statuses = new Map<string, wire.MessageStatus>();
+  readonly receipts: wire.Receipt[] = [];
+  readonly feedback: z.infer<typeof wire.FeedbackRequest>[] = [];
   readonly cancelled: string[] = [];
   /** Submit batches, as they came. */
   batches: string[][] = [];
@@ -141,11 +122,11 @@ export class FakeHub {
   }
 
   async rotate(secret: string): Promise<void> {
-    await this.#call({ method: 'POST', path: '/api/hub/rotate', body: sealRotation(this.secret, secret) }, Ok);
+    await this.#call({ method: 'POST', path: '/api/hub/rotate', body: sealRotation(this.secret, secret) }, wire.Ok);
   }
 
   async revoke(): Promise<void> {
-    await this.#call({ method: 'POST', path: '/api/hub/revoked', body: {} }, Ok);
+    await this.#call({ method: 'POST', path: '/api/hub/revoked', body: {} }, wire.Ok);
   }
 
   /** A message for an agent of the machine. */
@@ -170,12 +151,12 @@ export class FakeHub {
   }
 
   /** The message's status, changed by `changes`. */
-  statusOf(item: SubmitItem, changes: Partial<MessageStatus> = {}): MessageStatus {
+  statusOf(item: wire.SubmitItem, changes: Partial<wire.MessageStatus> = {}): wire.MessageStatus {
     const threadId = item.threadId ?? this.threads.get(item.id) ?? newId('thread');
     this.threads.set(item.id, threadId);
     const before = this.statuses.get(item.id);
     if (before !== undefined && Object.keys(changes).length === 0) return before;
-    const status: MessageStatus = {
+    const status: wire.MessageStatus = {
       id: item.id,
       threadId,
       to: item.to ?? 'desk/api',
@@ -219,7 +200,7 @@ export class FakeHub {
 
   #registration(api: Api<SignedBy>): void {
     api.route(
-      { method: 'POST', path: '/api/machine/hello', summary: '', body: HelloRequest, answer: HelloResponse },
+      { method: 'POST', path: '/api/machine/hello', summary: '', body: wire.HelloRequest, answer: wire.HelloResponse },
       async ({ body }) => {
         this.hellos.push(body);
         this.resync = false;
@@ -237,8 +218,8 @@ export class FakeHub {
         method: 'POST',
         path: '/api/machine/heartbeat',
         summary: '',
-        body: HeartbeatRequest,
-        answer: HeartbeatResponse,
+        body: wire.HeartbeatRequest,
+        answer: wire.HeartbeatResponse,
       },
       async ({ body }) => {
         this.heartbeats.push(body);
@@ -246,27 +227,27 @@ export class FakeHub {
       },
     );
     api.route(
-      { method: 'POST', path: '/api/machine/sessions', summary: '', body: SessionsRequest, answer: Ok },
+      { method: 'POST', path: '/api/machine/sessions', summary: '', body: wire.SessionsRequest, answer: wire.Ok },
       async ({ body }) => {
         this.sessions.push(...body.sessions);
         return { ok: true } as const;
       },
     );
     api.route(
-      { method: 'POST', path: '/api/machine/projects', summary: '', body: ProjectsRequest, answer: Ok },
+      { method: 'POST', path: '/api/machine/projects', summary: '', body: wire.ProjectsRequest, answer: wire.Ok },
       async ({ body }) => {
         this.projects.push(body.projects);
         return { ok: true } as const;
       },
     );
     api.route(
-      { method: 'POST', path: '/api/machine/feedback', summary: '', body: FeedbackRequest, answer: Ok },
+      { method: 'POST', path: '/api/machine/feedback', summary: '', body: wire.FeedbackRequest, answer: wire.Ok },
       async ({ body }) => {
         this.feedback.push(body);
         return { ok: true } as const;
       },
     );
-    api.route({ method: 'GET', path: '/api/machine/agents', summary: '', answer: AgentsResponse }, async () => ({
+    api.route({ method: 'GET', path: '/api/machine/agents', summary: '', answer: wire.AgentsResponse }, async () => ({
       agents: [],
       at: new Date(this.#clock.now()).toISOString(),
     }));
@@ -274,7 +255,13 @@ export class FakeHub {
 
   #messages(api: Api<SignedBy>): void {
     api.route(
-      { method: 'POST', path: '/api/machine/messages', summary: '', body: SubmitRequest, answer: SubmitResponse },
+      {
+        method: 'POST',
+        path: '/api/machine/messages',
+        summary: '',
+        body: wire.SubmitRequest,
+        answer: wire.SubmitResponse,
+      },
       async ({ body, response }) => {
         this.batches.push(body.items.map(({ id }) => id));
         const results = body.items.map((item) => this.#take(item));
@@ -287,7 +274,13 @@ export class FakeHub {
       },
     );
     api.route(
-      { method: 'POST', path: '/api/machine/receipts', summary: '', body: ReceiptsRequest, answer: ReceiptsResponse },
+      {
+        method: 'POST',
+        path: '/api/machine/receipts',
+        summary: '',
+        body: wire.ReceiptsRequest,
+        answer: wire.ReceiptsResponse,
+      },
       async ({ body }) => {
         this.receipts.push(...body.items);
         return { results: body.items.map(() => 'applied' as const) };
@@ -303,8 +296,8 @@ export class FakeHub {
         path: '/api/machine/messages/:id/cancel',
         summary: '',
         params: IdParams,
-        body: CancelRequest,
-        answer: MessageStatus,
+        body: wire.CancelRequest,
+        answer: wire.MessageStatus,
       },
       async ({ params }) => {
         const item = this.#known(params.id);
@@ -314,14 +307,14 @@ export class FakeHub {
     );
   }
 
-  #take(item: SubmitItem): SubmitResult {
+  #take(item: wire.SubmitItem): wire.SubmitResult {
     const refused = this.refuses.get(item.body);
     if (refused !== undefined) return { ok: false, error: refused };
     if (!this.taken.has(item.id)) this.taken.set(item.id, item);
     return { ok: true, status: this.statusOf(this.#known(item.id)) };
   }
 
-  #known(id: string): SubmitItem {
+  #known(id: string): wire.SubmitItem {
     const item = this.taken.get(id);
     if (item === undefined) throw new IntercomError('unknown_message', 'There is no such message.', { next: 'none' });
     return item;
