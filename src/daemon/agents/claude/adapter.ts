@@ -23,6 +23,7 @@ import type {
   ProofSearch,
   WakeReceipt,
 } from '../../sessions/agent-port.ts';
+import type { ManagedLookup } from '../../sessions/managed.ts';
 import type { ProcessTable } from '../process-table.ts';
 import { readHook, readPermission, renderContext, renderPermission } from './hook-dialect.ts';
 import { socketFault } from './inbox-socket.ts';
@@ -41,6 +42,8 @@ export interface ClaudeAdapterOptions {
   readonly configDir: string;
   readonly book: SessionBook;
   readonly projects: Projects;
+  /** Which sessions are those of our runners. */
+  readonly managed?: ManagedLookup;
   readonly processes: ProcessTable;
   readonly clock: Clock;
   readonly log: Log;
@@ -72,6 +75,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
   readonly #transcripts: string;
   #watcher: FSWatcher | undefined;
   #cancelRescan: CancelTimer = () => undefined;
+  #unsubscribe: Unsubscribe = () => undefined;
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
   #stopped = false;
@@ -86,11 +90,13 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
   async start(): Promise<void> {
     await this.#scan();
     this.#cancelRescan = this.#options.clock.every(RESCAN_MS, () => void this.#scan());
+    this.#unsubscribe = this.#options.managed?.onChange(() => void this.#scan()) ?? this.#unsubscribe;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRescan();
+    this.#unsubscribe();
     this.#watcher?.close();
     await this.#scanning;
     await this.#inbox.close();
@@ -297,17 +303,21 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     const { record } = known;
     const settings = await viewSettings(this.#options.configDir, known.cwd);
     const newEnough = atLeast(record?.version, INBOX_SOCKET_SINCE);
+    const run = this.#options.managed?.of(id, known.pid)?.run;
     const choice = decideRung({
       newEnough,
       socketFault: newEnough ? await this.#faultOf(record) : undefined,
       permissionMode: known.permissionMode,
       headless: record !== undefined && isHeadless(record),
+      ourStream: run?.runtime === 'headless',
       hooks: known.hooksHeard || settings.hooks,
       inbound: settings.inbound,
     });
     // It may have ended while we looked.
     if (this.#known.get(id) !== known || this.#stopped) return;
     const { state, since } = currentState(known);
+    // Without an inbox nothing wakes it but its keyboard, which is ours.
+    const typed = run?.runtime === 'terminal' && choice.rung === 'hooks' && state === 'idle';
     const name = plainLine(record?.name, 120);
     const waitingFor = plainLine(record?.waitingFor, 120);
     this.#options.book.put({
@@ -322,8 +332,9 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       ...(waitingFor === undefined ? {} : { waitingFor }),
       stateSince: isoTime(since),
       startedAt: isoTime(record?.startedAt ?? known.firstSeen),
-      managed: false,
-      rung: choice.rung,
+      managed: run !== undefined,
+      ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
+      rung: typed ? 'typed' : choice.rung,
       ...(choice.rungNote === undefined ? {} : { rungNote: choice.rungNote }),
       ...(known.permissionMode === undefined ? {} : { permissionMode: known.permissionMode }),
     });

@@ -10,6 +10,8 @@ export interface RungFacts {
   readonly socketFault: string | undefined;
   readonly permissionMode: string | undefined;
   readonly headless: boolean;
+  /** Its input is a stream of ours. */
+  readonly ourStream: boolean;
   /** A hook of ours was heard from this session, or they are in the settings that it reads. */
   readonly hooks: boolean;
   /** `crossSessionInbound` as far as it can be seen. */
@@ -22,6 +24,7 @@ export interface RungChoice {
 }
 
 export function decideRung(facts: RungFacts): RungChoice {
+  if (facts.ourStream) return { rung: 'stream', rungNote: undefined };
   if (facts.headless) {
     return {
       rung: 'pull',

@@ -157,6 +157,7 @@ describe('which way a session is reached', () => {
     socketFault: undefined,
     permissionMode: undefined,
     headless: false,
+    ourStream: false,
     hooks: true,
     inbound: undefined,
   } as const;
@@ -174,6 +175,7 @@ describe('which way a session is reached', () => {
     [{ inbound: 'refuse' }, 'inbox_socket', /"refuse"/],
     [{ inbound: 'hold', permissionMode: 'bypassPermissions' }, 'inbox_socket', /"hold"/],
     [{ headless: true }, 'pull', /without a person/],
+    [{ headless: true, ourStream: true }, 'stream', undefined],
   ] as const)('%j → %s', (facts, rung, note) => {
     const choice = decideRung({ ...best, ...facts });
     expect(choice.rung).toBe(rung);

@@ -1,0 +1,336 @@
+/**
+ * The sessions of our runners in the session book, with the ways into them and the answers to their hooks (managed.ts has the contract).
+ *
+ * Agents with an adapter are published by it, which asks here whether a process is a runner's; the others are published here, from what their fold and their screen
+ * tell. Invariants: a run has at most one session in the book; a session is managed only while its run is attached; the screen decides only where no event does.
+ */
+import { Emitter } from '../../platform/emitter.ts';
+import { isoTime, type Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import { isSessionId } from '../../protocol/address.ts';
+import { IntercomError } from '../../protocol/errors.ts';
+import type { DeliveryRung, Session, SessionState } from '../../protocol/model.ts';
+import type { ScreenState, TypingOutcome } from '../../protocol/runner-api.ts';
+import type { AgentEvent } from '../agents/program.ts';
+import { oneLine } from '../agents/tool-words.ts';
+import type { AgentHooks, HookAnswer, Projects, SessionBook, Unsubscribe } from '../ports.ts';
+import { NotSent } from './agent-port.ts';
+import type { InboxChannel } from './agent-port.ts';
+import type { DeliveryEngine } from './delivery.ts';
+import type {
+  ManagedFacts,
+  ManagedHook,
+  ManagedLookup,
+  ManagedRun,
+  ManagedSession,
+  ManagedSessions,
+} from './managed.ts';
+
+/** What a terminal takes as one typed text (DaemonFrame `type`). */
+const TYPED_MAX = 2000;
+
+export interface ManagedBookOptions {
+  readonly book: SessionBook;
+  readonly projects: Projects;
+  /** Agents whose adapter publishes their sessions itself. */
+  readonly adapters: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is built after it: hooks and delivery need to know managed sessions themselves. */
+export interface ManagedParts {
+  readonly hooks: AgentHooks;
+  readonly delivery: Pick<DeliveryEngine, 'undelivered' | 'promptSeen' | 'printed' | 'turnEnded'>;
+}
+
+export class ManagedBook implements ManagedSessions, ManagedLookup {
+  readonly #options: ManagedBookOptions;
+  readonly #attached = new Set<Attached>();
+  readonly #changes: Emitter<void>;
+  #parts: ManagedParts | undefined;
+
+  constructor(options: ManagedBookOptions) {
+    this.#options = options;
+    this.#changes = new Emitter((err) => options.log.error({ err }, 'a listener for managed sessions failed'));
+  }
+
+  connect(parts: ManagedParts): void {
+    this.#parts = parts;
+  }
+
+  attach(run: ManagedRun): ManagedSession {
+    const attached = new Attached(run, {
+      ...this.#options,
+      published: !this.#options.adapters.includes(run.program.name),
+      parts: () => this.#parts,
+      changed: () => this.#changes.emit(),
+      ended: () => {
+        this.#attached.delete(attached);
+        this.#changes.emit();
+      },
+    });
+    this.#attached.add(attached);
+    attached.publish();
+    this.#changes.emit();
+    return attached;
+  }
+
+  of(session: string, pid: number | undefined): ManagedFacts | undefined {
+    const all = [...this.#attached];
+    const found =
+      (pid === undefined ? undefined : all.find((one) => one.pid === pid)) ?? all.find((one) => one.id === session);
+    return found === undefined ? undefined : { run: found.run };
+  }
+
+  onChange(listener: () => void): Unsubscribe {
+    return this.#changes.subscribe(listener);
+  }
+
+  /** The way into a managed session that is ours; undefined: its adapter's own way is better. */
+  channelOf(session: Session): Promise<InboxChannel> | undefined {
+    if (session.rung !== 'stream' && session.rung !== 'typed') return undefined;
+    const attached = [...this.#attached].find((one) => one.id === session.id || one.pid === session.pid);
+    return attached?.open(session.rung);
+  }
+}
+
+interface AttachedOptions extends ManagedBookOptions {
+  /** It is put into the book from here. */
+  readonly published: boolean;
+  readonly parts: () => ManagedParts | undefined;
+  readonly changed: () => void;
+  readonly ended: () => void;
+}
+
+const NOTHING: HookAnswer = { text: '' };
+
+class Attached implements ManagedSession {
+  readonly run: ManagedRun;
+  readonly #options: AttachedOptions;
+  #session: string | undefined;
+  #pid: number | undefined;
+  #state: SessionState = 'starting';
+  #since: number;
+  #waitingFor: string | undefined;
+  /** Events tell its state; the screen is only a witness then. */
+  #eventful = false;
+  #screen: ScreenState | undefined;
+  #ended = false;
+
+  constructor(run: ManagedRun, options: AttachedOptions) {
+    this.run = run;
+    this.#options = options;
+    this.#pid = run.pid;
+    this.#since = options.clock.now();
+    // An agent whose own id is never known is called by its runner's.
+    this.#session = run.session ?? (options.published ? run.runner : undefined);
+  }
+
+  get id(): string | undefined {
+    return this.#session;
+  }
+
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  started(pid: number): void {
+    if (this.#ended) return;
+    this.#pid = pid;
+    this.publish();
+    this.#options.changed();
+  }
+
+  event(event: AgentEvent): void {
+    if (this.#ended) return;
+    switch (event.kind) {
+      case 'session':
+        this.#is(event.session);
+        return;
+      case 'turn_started':
+        this.#moves('working');
+        if (event.prompt !== undefined) this.#prompted(event.prompt);
+        return;
+      case 'text':
+      case 'tool':
+      case 'tool_done':
+        this.#moves('working');
+        return;
+      case 'waiting':
+        this.#moves('waiting', event.for);
+        return;
+      case 'rate_limited':
+      case 'turn_ended':
+        this.#moves('idle');
+        return;
+      case 'ended':
+        return;
+    }
+  }
+
+  async hook(call: ManagedHook): Promise<HookAnswer> {
+    const { run } = this;
+    const hooks = this.#options.parts()?.hooks;
+    if (hooks === undefined || this.#ended) return NOTHING;
+    try {
+      return await hooks.event({
+        agent: run.program.name,
+        event: call.event,
+        caller: { agent: run.program.name, pid: this.#pid, session: this.#session, cwd: run.cwd },
+        body: call.body,
+        signal: call.signal,
+        key: call.key,
+        unattended: run.runtime === 'headless',
+        ...(run.mission === undefined ? {} : { mission: run.mission.id }),
+      });
+    } catch (err) {
+      this.#options.log.warn({ err, event: call.event }, 'a hook of a managed session failed');
+      return NOTHING;
+    }
+  }
+
+  printed(offer: string): void {
+    this.#options.parts()?.delivery.printed(offer, 'printed by its hook');
+  }
+
+  screen(state: ScreenState): void {
+    this.#screen = state;
+    if (this.#eventful || this.#ended) return;
+    if (state.state === 'prompt') this.#moves('idle', undefined, true);
+    else if (state.state === 'working') this.#moves('working', undefined, true);
+    else if (state.state === 'dialog') this.#moves('waiting', state.title ?? state.dialog ?? 'a dialog', true);
+  }
+
+  undelivered(): number {
+    if (this.#session === undefined) return 0;
+    return this.#options.parts()?.delivery.undelivered(this.#session) ?? 0;
+  }
+
+  end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.ended();
+    if (this.#options.published && this.#session !== undefined) this.#options.book.end(this.#session, reason);
+  }
+
+  // ── the way in ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async open(rung: 'stream' | 'typed'): Promise<InboxChannel> {
+    if (this.#ended) throw closed('its agent has ended');
+    return rung === 'stream' ? this.#stream() : this.#keyboard();
+  }
+
+  #stream(): InboxChannel {
+    const { program, channel } = this.run;
+    return {
+      send: async (wake) => {
+        const line = program.inputLine?.(wake.text, wake.id);
+        if (line === undefined) throw new NotSent('this agent takes no input while it runs');
+        await channel.write(line);
+      },
+      close: () => undefined,
+    };
+  }
+
+  #keyboard(): InboxChannel {
+    const state = this.#screen?.state;
+    if (state !== 'prompt') throw closed(`its terminal is not at its prompt (${state ?? 'not seen yet'})`);
+    if ((this.#screen?.box ?? '') !== '') throw closed('something is being typed at its terminal');
+    const { channel } = this.run;
+    return {
+      send: async (wake) => {
+        const outcome = await channel.type(typedText(wake.text));
+        if (outcome !== 'typed') throw new NotSent(OUTCOMES[outcome]);
+        return 'typed into its terminal: seen in its box, then Enter';
+      },
+      close: () => undefined,
+    };
+  }
+
+  // ── the book ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  publish(): void {
+    const { book, projects, published } = this.#options;
+    const { run } = this;
+    const id = this.#session;
+    if (!published || this.#ended || id === undefined) return;
+    const { rung, note } = this.#way();
+    const waitingFor = this.#waitingFor === undefined ? '' : oneLine(this.#waitingFor, 120);
+    book.put({
+      id,
+      project: projects.forDirectory(run.cwd).id,
+      agent: run.program.name,
+      ...(this.#pid === undefined ? {} : { pid: this.#pid }),
+      cwd: run.cwd,
+      ...(run.agentVersion === undefined ? {} : { agentVersion: run.agentVersion }),
+      state: this.#state,
+      ...(waitingFor === '' ? {} : { waitingFor }),
+      stateSince: isoTime(this.#since),
+      startedAt: run.startedAt,
+      managed: true,
+      ...(run.mission === undefined ? {} : { mission: run.mission.id }),
+      rung,
+      ...(note === undefined ? {} : { rungNote: note }),
+    });
+  }
+
+  #way(): { readonly rung: DeliveryRung; readonly note: string | undefined } {
+    if (this.run.runtime === 'terminal')
+      return { rung: 'typed', note: 'It has no inbox and no hooks: mail is typed when its prompt is free.' };
+    if (this.run.program.inputLine !== undefined) return { rung: 'stream', note: undefined };
+    return { rung: 'pull', note: 'It takes nothing while it runs: it gets its mail when it asks.' };
+  }
+
+  #is(session: string): void {
+    if (session === this.#session || !isSessionId(session)) return;
+    const before = this.#session;
+    this.#session = session;
+    if (this.#options.published && before !== undefined) this.#options.book.end(before, 'It is another session now.');
+    this.publish();
+    this.#options.changed();
+  }
+
+  #moves(state: SessionState, waitingFor?: string, byScreen = false): void {
+    if (!byScreen) this.#eventful = true;
+    if (this.#state !== state) this.#since = this.#options.clock.now();
+    this.#state = state;
+    this.#waitingFor = waitingFor;
+    this.publish();
+  }
+
+  #prompted(prompt: string): void {
+    if (this.#session === undefined) return;
+    const told = this.#options.parts()?.delivery.promptSeen(this.#session, prompt, 'the agent took it in as a prompt');
+    told?.catch((err: unknown) => this.#options.log.warn({ err }, 'a prompt could not be noted'));
+  }
+}
+
+/** As much as is typed at once; the rest is fetched by the agent. */
+function typedText(text: string): string {
+  if (text.length <= TYPED_MAX) return text;
+  const end = ' … (cut; read the rest with intercom_check_inbox or intercom_history)';
+  return text.slice(0, TYPED_MAX - end.length).replace(/[\ud800-\udbff]$/, '') + end;
+}
+
+const OUTCOMES: Readonly<Record<Exclude<TypingOutcome, 'typed'>, string>> = {
+  not_a_terminal: 'it has no terminal',
+  dialog_open: 'a dialog is open at its terminal',
+  not_at_prompt: 'its terminal is not at its prompt',
+  busy: 'the agent works',
+  box_not_empty: 'something is being typed at its terminal',
+  person_typing: 'someone is typing at its terminal',
+  person_has_keyboard: 'someone has its keyboard',
+  screen_changed: 'its screen changed while it was typed',
+  not_confirmed: 'the text was not seen in its box, and was taken back',
+  unknown_screen: 'its screen is not understood',
+  ended: 'its agent has ended',
+  already_typing: 'something else is being typed',
+  unfit_text: 'the text cannot be typed as one prompt',
+};
+
+function closed(why: string): IntercomError {
+  return new IntercomError('unreachable', `There is no way into the session now: ${why}.`, {
+    next: 'It is tried again by itself.',
+  });
+}
