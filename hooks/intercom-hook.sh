@@ -38,7 +38,11 @@ case $headers in
 *[Xx]-[Ii]ntercom-[Oo]ffer:*)
   offer=${headers#*[Xx]-[Ii]ntercom-[Oo]ffer: }
   offer=${offer%%"$cr"*}
-  call "/local/hook/ack/$offer" '' </dev/null >/dev/null 2>&1 &
+  # exec: a shell that only redirects one command keeps the agent's pipes open beside it.
+  {
+    exec </dev/null >/dev/null 2>&1
+    call "/local/hook/ack/$offer" ''
+  } &
   ;;
 esac
 exit 0

@@ -137,9 +137,12 @@ describe('intercom-hook.sh', () => {
     });
     expect(await hook('UserPromptSubmit', '{}')).toEqual({ code: 0, stdout: `${text}\n`, stderr: '' });
     const open = await acknowledged;
+    expect(seen.map(({ url }) => url)).toEqual(['/local/hook/claude/UserPromptSubmit', '/local/hook/ack/ofr_1']);
+    // Had the first hook waited until its call gave up, that connection would be closed by the time a second one has its answer.
+    answer = (_one, response) => response.end();
+    await hook('Stop', '{}');
     expect(open.destroyed).toBe(false);
     open.writeHead(204).end();
-    expect(seen.map(({ url }) => url)).toEqual(['/local/hook/claude/UserPromptSubmit', '/local/hook/ack/ofr_1']);
   });
 
   it('does not acknowledge what it could not print', async () => {
