@@ -71,14 +71,15 @@ export class Gate {
       return { outcome: 'deny', rule: verdict.rule, reason: `forbidden by policy (${verdict.rule})`, scopes: [] };
     }
     if (guarded !== undefined) return this.#hold(unit, candidate, { rule: guarded, scopes: ['once'] });
+    // Before what policy says: a grant given elsewhere must not answer what its sender wants a person to see.
+    if (candidate.requireApproval === 'always' && from.kind === 'agent' && to.kind === 'agent') {
+      return this.#hold(unit, candidate, { rule: 'the sender asks for approval', scopes: ['once'] });
+    }
     if (verdict.outcome === 'ask') {
       const scopes = this.#parts.policy
         .scopesOf(verdict.level)
         .filter((scope) => scope !== 'session' || hasSession(from));
       return this.#hold(unit, candidate, { rule: verdict.rule, level: verdict.level, scopes });
-    }
-    if (candidate.requireApproval === 'always' && from.kind === 'agent' && to.kind === 'agent') {
-      return this.#hold(unit, candidate, { rule: 'the sender asks for approval', scopes: ['once'] });
     }
     const grantId = /^grant (\S+)/.exec(verdict.rule)?.[1];
     return { outcome: 'pass', rule: verdict.rule, scopes: [], ...(grantId === undefined ? {} : { grantId }) };

@@ -217,10 +217,12 @@ describe('what waits when a grant is given', () => {
     );
     const wanted = await held({ requireApproval: 'always' });
     hub.policy('rules: [{ message_pattern: "drop", approval: deny }]');
+    const wantedToo = await held({ requireApproval: 'always' });
     const last = await held();
     await allowUntil(first.approval, 'always', last.id);
     expect(await stateNow(forbidden.id)).toBe('held');
     expect(await stateNow(wanted.id)).toBe('held');
+    expect(await stateNow(wantedToo.id)).toBe('held');
   });
 
   it('is answered whole, in order, also when it is more than fits one transaction', async () => {
