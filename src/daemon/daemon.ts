@@ -7,7 +7,6 @@
 import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { RequestListener } from 'node:http';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { listenAddresses } from '../config/listen.ts';
@@ -17,25 +16,23 @@ import { listen } from '../platform/http/server.ts';
 import type { Log } from '../platform/log.ts';
 import type { Paths } from '../platform/paths.ts';
 import { tailscaleIp } from '../platform/tailscale.ts';
+import { IntercomError } from '../protocol/errors.ts';
 import type { LocalStatus } from '../protocol/local-api.ts';
-import { ClaudeAdapter } from './agents/claude/adapter.ts';
-import { isAlive, systemProcesses } from './agents/process-table.ts';
 import { ProjectDirectory } from './discovery/project-directory.ts';
 import { AnswerClaims } from './http/answer-claims.ts';
+import { Gate } from './http/gate.ts';
 import { LocalKey } from './http/local-caller.ts';
 import { HookTally } from './http/hook-tally.ts';
 import { localApp } from './http/local-server.ts';
 import { NetworkListener } from './http/network-listener.ts';
 import { networkApp } from './http/network-server.ts';
-import { PlainSessions } from './http/plain-sessions.ts';
-import { Launcher } from './launcher/launcher.ts';
+import { TerminalRelay } from './http/terminal-relay.ts';
+import { launchParts } from './launcher/parts.ts';
 import { Link, type Membership } from './link/hub-link.ts';
 import { MachineProfile } from './link/machine-profile.ts';
 import { MachineSecret } from './link/secret.ts';
-import { DeliveryEngine } from './sessions/delivery.ts';
-import { Doorbell } from './sessions/doorbell.ts';
-import { HookRoutes } from './sessions/hook-routes.ts';
-import { LiveSessions } from './sessions/session-book.ts';
+import { startSessions } from './session-parts.ts';
+import type { ApprovalCalls } from './sessions/permission-desk.ts';
 import { DaemonStore } from './store/store.ts';
 
 /** The membership that the configuration does not know: in standalone the hub of the same process gives it. */
@@ -54,6 +51,8 @@ export interface DaemonOptions {
   /** The hub of this very process: then only loopback is listened on. */
   readonly hub?: OwnHub;
   readonly env?: NodeJS.ProcessEnv;
+  /** How to start this very program: by default as this process was started. */
+  readonly intercom?: readonly string[];
   readonly home?: string;
 }
 
@@ -84,7 +83,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const gate = new Gate();
   try {
-    const socket = await listen({ socket: paths.daemonSocket }, gate.listener);
+    const socket = await listen({ socket: paths.daemonSocket }, gate.listener, gate.upgrade);
     stops.push(() => socket.close());
     const parts = await build(options, stops, gate);
     return { ...parts, localSocket: paths.daemonSocket, stop };
@@ -121,15 +120,27 @@ async function build(
   stops.push(() => projects.stop());
   await projects.start();
 
-  const sessions = await startSessions(options, store, projects, home, stops);
-  const { book, delivery, plain, hooks } = sessions;
+  // Sessions, launcher, link and listener need each other; what is asked before all are there waits behind the gate.
+  const late: { link?: Link; url: () => string } = { url: () => '' };
+  const approvals: ApprovalCalls = {
+    raise: (request) => linkOf(late).missions.raiseApproval(request),
+    close: (request) => linkOf(late).missions.closeApproval(request),
+  };
+  const sessions = await startSessions(options, { machineId, home, store, projects, approvals }, stops);
+  const { book, delivery, plain, hooks, managed, desk } = sessions;
+  const { launcher, agents } = launchParts(options, {
+    machineId,
+    missions: store.missions,
+    projects,
+    managed,
+  });
+  stops.push(
+    () => launcher.stop(),
+    () => agents.stop(),
+  );
   const membership = await membershipOf(options, clock);
   const { displayName, description } = config.machine;
   const profile = await MachineProfile.load({ displayName, description }, store.facts);
-  // Link and listener need each other: the link asks for our address only after both are there.
-  const launcher = new Launcher({ missions: store.missions });
-  const dialogs = { decided: () => undefined, dialogs: () => [] };
-  const reach: { url: () => string } = { url: () => '' };
   const link = new Link({
     machineId,
     membership,
@@ -138,42 +149,52 @@ async function build(
     book,
     machine: () => profile.facts,
     missions: launcher,
-    dialogs,
-    daemonUrl: () => reach.url(),
+    dialogs: desk,
+    daemonUrl: () => late.url(),
     version,
     epoch,
     clock,
     log,
   });
+  late.link = link;
   if (membership !== undefined && (await store.facts.get(REVOKED_FACT, z.string())) === membership.secret.fingerprint) {
     link.revoked();
   }
+  const { app, authenticate } = networkApp({
+    machineId,
+    version,
+    epoch,
+    secret: membership?.secret,
+    link,
+    inbox: store.inbox,
+    missions: launcher,
+    dialogs: desk,
+    hasProject: (id) => projects.has(id),
+    isDegraded: () => store.fault !== undefined,
+    onRevoked: async () => {
+      await store.facts.set(REVOKED_FACT, membership?.secret.fingerprint);
+      link.revoked();
+    },
+    clock,
+    log,
+  });
+  const relayed = { terminals: launcher, clock, log };
+  const forHub = new TerminalRelay({ ...relayed, path: '/api/hub/terminals/', authenticate, as: 'hub' });
   const network = new NetworkListener({
     addresses: () => addressesOf(options),
-    listener: networkApp({
-      machineId,
-      version,
-      epoch,
-      secret: membership?.secret,
-      link,
-      inbox: store.inbox,
-      missions: launcher,
-      dialogs,
-      hasProject: (id) => projects.has(id),
-      isDegraded: () => store.fault !== undefined,
-      onRevoked: async () => {
-        await store.facts.set(REVOKED_FACT, membership?.secret.fingerprint);
-        link.revoked();
-      },
-      clock,
-      log,
-    }),
+    listener: app,
+    onUpgrade: forHub.upgrade,
     onChange: () => link.greetAgain(),
     clock,
     log,
   });
-  reach.url = () => network.urlFor(link.url);
-  stops.push(() => network.stop());
+  late.url = () => network.urlFor(link.url);
+  // Before the hub can send anything: what a daemon before left is found first.
+  await launcher.start();
+  stops.push(
+    () => network.stop(),
+    () => forHub.close(),
+  );
   await network.start();
 
   const hookTally = new HookTally(clock, log);
@@ -213,69 +234,22 @@ async function build(
     clock,
     log,
   };
-  gate.open(localApp({ ...local, inbox: store.inbox }));
+  const forLocal = new TerminalRelay({
+    ...relayed,
+    path: '/local/terminals/',
+    authenticate: (request) => key.check(request),
+    as: 'terminal',
+  });
+  stops.push(() => forLocal.close());
+  gate.open(localApp({ ...local, inbox: store.inbox }), forLocal.upgrade);
   stops.push(() => link.stop());
   await link.start();
-  log.info({ machineId, url: reach.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
-  return { url: reach.url(), status };
-}
-
-interface Sessions {
-  readonly book: LiveSessions;
-  readonly delivery: DeliveryEngine;
-  readonly hooks: HookRoutes;
-  readonly plain: PlainSessions;
-}
-
-async function startSessions(
-  { config, clock, log, env = process.env }: DaemonOptions,
-  store: DaemonStore,
-  projects: ProjectDirectory,
-  home: string,
-  stops: (() => void | Promise<void>)[],
-): Promise<Sessions> {
-  const book = new LiveSessions({ clock, log });
-  const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
-  const claude = new ClaudeAdapter({
-    configDir,
-    book,
-    projects,
-    processes: systemProcesses,
-    clock,
-    log,
-    pid: process.pid,
-    uid: process.getuid?.(),
-  });
-  const ports = [claude];
-  const delivery = new DeliveryEngine({
-    store: store.inbox,
-    book,
-    ports,
-    clock,
-    log,
-    uuid: randomUUID,
-    maxWaiting: config.inbox.maxWaiting,
-    inlineMax: config.inbox.inlineCharacters,
-  });
-  const doorbell = new Doorbell({
-    clock,
-    book,
-    isAlive,
-    mail: (session) => delivery.hookMail(session),
-    onMail: (listener) => delivery.onHookMail(listener),
-  });
-  const reserved = ports.map(({ name }) => name);
-  const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
-  stops.push(
-    () => claude.stop(),
-    () => delivery.stop(),
-    () => plain.stop(),
-    () => doorbell.stop(),
-  );
-  await claude.start();
-  await plain.start();
-  await delivery.start();
-  return { book, delivery, plain, hooks: new HookRoutes({ ports, book, delivery, doorbell, log }) };
+  // Asking programs for their versions takes its time; nobody needs to wait for it.
+  void agents
+    .start(() => link.greetAgain())
+    .catch((error: unknown) => log.warn({ err: error }, 'the agents of this machine could not be looked at'));
+  log.info({ machineId, url: late.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
+  return { url: late.url(), status };
 }
 
 /** The key of the local API, also as a header file for curl, which must not have it on its command line. */
@@ -303,25 +277,7 @@ async function addressesOf({ config, hub }: DaemonOptions): Promise<{ host: stri
   );
 }
 
-/** Holds the calls that come before the daemon can answer them. */
-class Gate {
-  #app: RequestListener | undefined;
-  #closed = false;
-  #waiting: (() => void)[] = [];
-
-  readonly listener: RequestListener = (request, response) => {
-    if (this.#app !== undefined) this.#app(request, response);
-    else if (this.#closed) request.destroy();
-    else this.#waiting.push(() => this.listener(request, response));
-  };
-
-  open(app: RequestListener): void {
-    this.#app = app;
-    for (const go of this.#waiting.splice(0)) go();
-  }
-
-  close(): void {
-    this.#closed = true;
-    for (const go of this.#waiting.splice(0)) go();
-  }
+function linkOf({ link }: { readonly link?: Link }): Link {
+  if (link !== undefined) return link;
+  throw new IntercomError('unreachable', 'The daemon is still starting.', { next: 'Try again in a moment.' });
 }

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { isIP } from 'node:net';
 import type { RequestListener } from 'node:http';
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
-import { listen, type Listening } from '../../platform/http/server.ts';
+import { listen, type Listening, type UpgradeListener } from '../../platform/http/server.ts';
 import type { Log } from '../../platform/log.ts';
 
 const TRY_AGAIN_MS = 30_000;
@@ -19,6 +19,7 @@ export interface NetworkListenerOptions {
   /** Asked again from time to time; the first one is the one that must be had. */
   readonly addresses: () => Promise<readonly Host[]>;
   readonly listener: RequestListener;
+  readonly onUpgrade?: UpgradeListener;
   /** An address was added after the start. */
   readonly onChange: () => void;
   readonly clock: Clock;
@@ -91,7 +92,7 @@ export class NetworkListener {
   }
 
   async #add(address: Host): Promise<void> {
-    this.#open.set(keyOf(address), await listen(address, this.#options.listener));
+    this.#open.set(keyOf(address), await listen(address, this.#options.listener, this.#options.onUpgrade));
   }
 }
 

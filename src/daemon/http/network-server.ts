@@ -4,11 +4,12 @@
  * Invariants: everything below /api/hub is signed in the name of `hub` with this machine's secret; a message is on disk before it is
  * acknowledged; nothing that a request says becomes a path.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Express } from 'express';
 import type { Clock } from '../../platform/clock.ts';
 import { isoTime } from '../../platform/clock.ts';
 import { Api, finishApp, newApp } from '../../platform/http/api.ts';
-import { signedBy, type SignedBy } from '../../platform/http/signed.ts';
+import { signedBy, signedUpgrade, type SignedBy } from '../../platform/http/signed.ts';
 import type { Log } from '../../platform/log.ts';
 import {
   DeliverRequest,
@@ -24,7 +25,7 @@ import { IntercomError } from '../../protocol/errors.ts';
 import { PROTOCOL_VERSION } from '../../protocol/limits.ts';
 import { DiscoverResponse, HealthResponse, Ok, type MessageStatus } from '../../protocol/machine-api.ts';
 import { Inspection } from '../../protocol/mission.ts';
-import { HUB_SIGNER } from '../../protocol/signing.ts';
+import { HUB_SIGNER, NonceMemory } from '../../protocol/signing.ts';
 import type { Link } from '../link/hub-link.ts';
 import type { MachineSecret } from '../link/secret.ts';
 import type { MissionDesk } from '../ports.ts';
@@ -52,12 +53,22 @@ export interface NetworkOptions {
 
 type DeliverResult = DeliverResponse['results'][number];
 
-export function networkApp(options: NetworkOptions): Express {
+export interface NetworkApp {
+  readonly app: Express;
+  /** Who asks for a WebSocket: the hub, signed like any other call. Throws the refusal. */
+  readonly authenticate: (request: IncomingMessage) => void;
+}
+
+export function networkApp(options: NetworkOptions): NetworkApp {
+  const { secret, link, clock } = options;
+  const secrets = (machine: string): readonly string[] => secretsOf(machine, secret, link);
+  // One memory: a request that was seen cannot come again as an upgrade.
+  const nonces = new NonceMemory();
   const app = newApp();
   app.use(openApi(options).router);
-  app.use(hubApi(options).router);
+  app.use(hubApi(options, new Api<SignedBy>(signedBy(secrets, clock, nonces))).router);
   finishApp(app, options.log);
-  return app;
+  return { app, authenticate: signedUpgrade(secrets, clock, nonces) };
 }
 
 function openApi(options: NetworkOptions): Api<undefined> {
@@ -77,9 +88,8 @@ function openApi(options: NetworkOptions): Api<undefined> {
   return api;
 }
 
-function hubApi(options: NetworkOptions): Api<SignedBy> {
+function hubApi(options: NetworkOptions, api: Api<SignedBy>): Api<SignedBy> {
   const { secret, link, clock } = options;
-  const api = new Api<SignedBy>(signedBy((machine) => secretsOf(machine, secret, link), clock));
   api.route(
     {
       method: 'POST',

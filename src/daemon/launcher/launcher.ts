@@ -1,30 +1,145 @@
 /**
- * The missions of this machine. (Skeleton: takes and keeps them.)
+ * The missions of this machine: taken, queued, started, watched, ended, and found again after a restart.
+ *
+ * Invariants: what the store says is what holds, memory only follows it; at most one process of a mission lives; nothing is started that the hub
+ * did not send; after a restart every run that is not over is adopted, ended with the truth, or started as if nothing had been.
  */
+import type { LauncherConfig } from '../../config/launcher.ts';
+import type { CancelTimer, Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
 import type { DeliverMission, DeliverMissionStop } from '../../protocol/daemon-api.ts';
-import { IntercomError } from '../../protocol/errors.ts';
+import { IntercomError, toIntercomError } from '../../protocol/errors.ts';
+import { newId } from '../../protocol/ids.ts';
 import type { HelloRequest } from '../../protocol/machine-api.ts';
 import type { AgentOffer, Inspection } from '../../protocol/mission.ts';
-import type { MissionDesk } from '../ports.ts';
+import type { RunnerRecord } from '../../protocol/runner-api.ts';
+import type { ProcessTable } from '../agents/process-table.ts';
+import type { MissionDesk, Projects, Unsubscribe } from '../ports.ts';
+import type { ManagedSessions } from '../sessions/managed.ts';
+import type { Ending, MissionChange, MissionRow } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
+import type { AgentSource, LaunchableAgent } from './agents.ts';
+import { prepare, type Before } from './checks.ts';
+import { MissionRun } from './mission-run.ts';
+import { nextTurn } from './queue.ts';
+import { killAgent, lives } from './reap.ts';
+import { RunnerFiles } from './runner-files.ts';
+import {
+  pause,
+  placeOf,
+  spawnAndWait,
+  worktreesIn,
+  writeSpec,
+  type SpawnRunner,
+  type StartParts,
+} from './start-run.ts';
+import { StrayRunners } from './stray-runners.ts';
+
+const TICK_MS = 1_000;
+const STORE_RETRY_MS = 2_000;
+/** A record that a runner was about to write when the daemon was killed. */
+const RECORD_SETTLES_MS = 10_000;
+const LOOK_MS = 50;
+/** Terminals that are kept open after their missions. */
+const KEPT_OPEN_MAX = 8;
 
 export interface LauncherOptions {
+  readonly machineId: string;
+  readonly config: LauncherConfig;
+  /** The state directory. */
+  readonly state: string;
   readonly missions: Missions;
+  readonly projects: Pick<Projects, 'list'>;
+  readonly agents: AgentSource;
+  readonly managed: ManagedSessions;
+  readonly processes: ProcessTable;
+  readonly spawnRunner: SpawnRunner;
+  /** How to start our own program: `[node, …/bin/intercom.js]`. */
+  readonly intercom: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly log: Log;
 }
+
+type Key = string;
 
 export class Launcher implements MissionDesk {
   readonly #options: LauncherOptions;
+  readonly #files: RunnerFiles;
+  readonly #start: StartParts;
+  /** Runs that wait: in the queue, for a provider, or paused. */
+  readonly #waiting = new Map<Key, MissionRow>();
+  /** Runs that are being started. */
+  readonly #starting = new Map<Key, MissionRow>();
+  readonly #runs = new Map<Key, MissionRun>();
+  readonly #strays: StrayRunners;
+  #unsubscribe: Unsubscribe = () => undefined;
+  #cancelTick: CancelTimer = () => undefined;
+  #stopped = false;
+  #pumping = false;
+  #again = false;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
+    this.#files = new RunnerFiles(options.state);
+    this.#start = {
+      files: this.#files,
+      config: options.config,
+      worktrees: worktreesIn(options.state),
+      intercom: options.intercom,
+      env: options.env,
+      spawnRunner: options.spawnRunner,
+      clock: options.clock,
+    };
+    this.#strays = new StrayRunners({
+      ...options,
+      files: this.#files,
+      isOurs: (id) => this.#runnerIds().has(id),
+    });
   }
+
+  /** Finds what a daemon before left, and goes on with it. */
+  async start(): Promise<void> {
+    const { missions, clock } = this.#options;
+    await this.#files.prepare();
+    const open = await missions.open();
+    this.#unsubscribe = missions.onStored((rows) => {
+      for (const row of rows) void this.#arrived(row);
+    });
+    for (const row of open) await this.#reconcile(row);
+    for (const row of await missions.recentlyOver(200)) await this.#reopen(row);
+    this.#cancelTick = clock.every(TICK_MS, () => this.#tick());
+    await this.#strays.start();
+    this.#kick();
+  }
+
+  /** The runners go on; the next daemon finds them. */
+  stop(): void {
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.#cancelTick();
+    this.#strays.stop();
+    for (const run of this.#runs.values()) run.close();
+  }
+
+  // ── what the hub asks ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   accept(items: readonly DeliverMission[]): Promise<readonly ('stored' | 'known')[]> {
     return this.#options.missions.accept(items);
   }
 
   async stopMission(stop: DeliverMissionStop): Promise<void> {
-    await this.#options.missions.wishStop(stop);
+    const { missions, log } = this.#options;
+    const row = await missions.wishStop(stop);
+    const key = keyOf({ id: stop.missionId, run: stop.run });
+    const run = this.#runs.get(key);
+    if (row === undefined && run === undefined) return;
+    this.#do(async () => {
+      if (row !== undefined && this.#waiting.has(key)) await this.#endWaiting(row);
+      else if (run !== undefined) await run.stop(stop);
+      // What is being started sees the wish as soon as it can.
+    });
+    log.info({ mission: stop.missionId, how: stop.how }, 'a mission is to be stopped');
   }
 
   forHello(): Promise<HelloRequest['missions']> {
@@ -32,20 +147,353 @@ export class Launcher implements MissionDesk {
   }
 
   offers(): readonly AgentOffer[] {
-    return [];
+    if (this.#options.config.maxConcurrent > 0) return this.#options.agents.offers();
+    return this.#options.agents.offers().map((offer) => ({
+      ...offer,
+      problem: 'no agents are started on this machine (agent_launcher.max_concurrent: 0)',
+    }));
   }
 
-  inspect(session: string): Promise<Inspection> {
-    return Promise.reject(this.#unknown(session));
+  async inspect(session: string, lines: number): Promise<Inspection> {
+    const run = this.#runOf(session);
+    return run === undefined ? this.#strays.inspect(session, lines) : run.inspect(lines);
   }
 
   terminalOf(session: string): { readonly socket: string; readonly key: string } {
-    throw this.#unknown(session);
+    const record = this.#runOf(session)?.link.record ?? this.#strays.recordOf(session);
+    if (record === undefined) {
+      throw new IntercomError('unknown_session', `No runner of this machine has the session ${session}.`, {
+        next: 'It has ended, or its person started it without `intercom run`.',
+      });
+    }
+    if (record.runtime !== 'terminal') {
+      throw new IntercomError('failed', 'This session is headless: it has no terminal to watch.', {
+        next: 'Look at its log: `intercom missions logs -f`.',
+      });
+    }
+    return { socket: record.socket, key: record.key };
   }
 
-  #unknown(session: string): IntercomError {
-    return new IntercomError('unknown_session', `No runner of this machine has the session ${session}.`, {
-      next: 'It has ended, or its person started it without `intercom run`.',
+  // ── arrivals and restarts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #arrived(row: MissionRow): Promise<void> {
+    // A newer run takes the place of an older one that still lives here.
+    for (const run of this.#runs.values()) {
+      if (run.row.id !== row.id || run.row.run >= row.run) continue;
+      await run.stop({ how: 'cancel', by: '', reason: 'a newer run of the mission takes its place' });
+    }
+    for (const [key, old] of this.#waiting) if (old.id === row.id && old.run < row.run) this.#waiting.delete(key);
+    this.#waiting.set(keyOf(row), row);
+    this.#kick();
+  }
+
+  async #reconcile(row: MissionRow): Promise<void> {
+    const resting = row.state === 'rate_limited' && row.facts.goOnWith !== undefined;
+    if (row.state === 'queued' || row.state === 'paused' || resting) {
+      this.#waiting.set(keyOf(row), row);
+      if (row.stop !== undefined) await this.#endWaiting(row);
+      return;
+    }
+    const record = row.runner === undefined ? undefined : await this.#settledRecord(row.runner);
+    if (record === undefined) {
+      // Nothing of it ever ran; whoever reads its directory now finds nothing.
+      if (row.runner !== undefined) await this.#files.remove(row.runner);
+      await this.#requeue(row);
+      return;
+    }
+    await this.#adopt(row, record);
+  }
+
+  /** The record of a runner that may just be coming up. */
+  async #settledRecord(runner: string): Promise<RunnerRecord | undefined> {
+    const { clock } = this.#options;
+    const until = clock.monotonic() + RECORD_SETTLES_MS;
+    for (;;) {
+      const record = await this.#files.record(runner);
+      if (record !== undefined || clock.monotonic() > until || !(await this.#files.hasSpec(runner))) return record;
+      await pause(clock, LOOK_MS);
+    }
+  }
+
+  async #adopt(row: MissionRow, record: RunnerRecord): Promise<void> {
+    const agent = await this.#options.agents.find(record.agent);
+    if (agent === undefined) {
+      await killAgent(record, this.#options.processes);
+      const reason = `The agent ${record.agent} is not configured on this machine any more, so that nobody can read what it did; it was ended.`;
+      await this.#endRow(row, { state: 'failed', reason });
+      return;
+    }
+    this.#begin(row, record, agent);
+    this.#options.log.info({ mission: row.id, runner: record.id }, 'a running mission was found again');
+  }
+
+  /** A terminal that was kept open after its mission. */
+  async #reopen(row: MissionRow): Promise<void> {
+    const record = row.runner === undefined ? undefined : await this.#files.record(row.runner);
+    if (record === undefined || record.exit !== undefined || !(await lives(record.runner, this.#options.processes)))
+      return;
+    const agent = await this.#options.agents.find(record.agent);
+    if (agent !== undefined) this.#begin(row, record, agent);
+  }
+
+  #begin(row: MissionRow, record: RunnerRecord, { program, version }: LaunchableAgent): void {
+    const { config, missions, managed, processes, clock, log } = this.#options;
+    const parts = {
+      config,
+      missions,
+      processes,
+      link: { files: this.#files, managed },
+      clock,
+      log,
+      onFree: (run: MissionRun) => this.#freed(run),
+      onGone: (run: MissionRun) => this.#gone(run),
+    };
+    const run = new MissionRun(parts, row, { record, program, agentVersion: version });
+    this.#runs.set(keyOf(row), run);
+    run.begin();
+  }
+
+  // ── the queue ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #kick(): void {
+    if (this.#pumping) {
+      this.#again = true;
+      return;
+    }
+    this.#pumping = true;
+    this.#do(async () => {
+      try {
+        do {
+          this.#again = false;
+          await this.#turn();
+        } while (this.#isAgain());
+      } finally {
+        this.#pumping = false;
+      }
     });
   }
+
+  #isAgain(): boolean {
+    return this.#again;
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#stopped) return;
+    const { config } = this.#options;
+    const queued = [...this.#waiting].filter(([key, row]) => row.state === 'queued' && !this.#blocked(key, row));
+    const active = [
+      ...[...this.#runs.values()].filter((run) => run.holdsPlace).map((run) => run.row.item.spec.project),
+      ...[...this.#starting.values()].map((row) => row.item.spec.project),
+    ];
+    // A machine that starts nothing says so at once, and not by letting it wait.
+    const caps = { ...config, maxConcurrent: config.maxConcurrent === 0 ? Infinity : config.maxConcurrent };
+    const inOrder = queued.sort(([, a], [, b]) => a.seq - b.seq);
+    const turn = nextTurn(
+      inOrder.map(([key, row]) => ({ key, project: row.item.spec.project })),
+      active,
+      caps,
+    );
+    for (const [key, position] of turn.positions) await this.#tellPosition(key, position);
+    for (const key of turn.start) {
+      const row = this.#waiting.get(key);
+      if (row === undefined) continue;
+      this.#waiting.delete(key);
+      this.#starting.set(key, row);
+      this.#do(() => this.#startRun(key, row));
+    }
+  }
+
+  /** An older run of the same mission still lives. */
+  #blocked(key: Key, row: MissionRow): boolean {
+    return [...this.#runs].some(([other, run]) => other !== key && run.row.id === row.id);
+  }
+
+  async #tellPosition(key: Key, position: number): Promise<void> {
+    const row = this.#waiting.get(key);
+    if (row === undefined || row.facts.position === position) return;
+    const reason = `Waits for its turn on ${this.#options.machineId}: place ${position}`;
+    const changed = await this.#change(row, { to: 'queued', reason, facts: { position }, report: { position } });
+    if (changed !== undefined && this.#waiting.has(key)) this.#waiting.set(key, changed);
+  }
+
+  // ── starting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #startRun(key: Key, queued: MissionRow): Promise<void> {
+    let row = queued;
+    try {
+      const before = await this.#before(row);
+      const prepared = await prepare({ ...this.#options }, row.item, before);
+      const runner = newId('runner');
+      const { agent, runtime } = prepared;
+      const name = agent.program.name;
+      const startedAt = row.facts.startedAt ?? this.#options.clock.now();
+      const starting = await this.#change(row, {
+        from: ['queued', 'starting'],
+        to: 'starting',
+        facts: { agent: name, runtime, startedAt, position: undefined, attempts: row.facts.attempts + 1 },
+        report: { agent: name, runtime },
+      });
+      if (starting === undefined) return;
+      const { cwd, worktree } = await placeOf(this.#start, starting, prepared, before);
+      const placed = await this.#change(starting, { runner, facts: { path: cwd, worktree }, report: { path: cwd } });
+      row = placed ?? starting;
+      // A stop that came meanwhile is the last moment at which nothing needs to be ended.
+      if (await this.#stoppedMeanwhile(row)) return;
+      await writeSpec(this.#start, row, prepared, runner, cwd);
+      const record = await spawnAndWait(this.#start, runner);
+      const now = await this.#change(row, { facts: { goOnWith: undefined, resumeAt: undefined } });
+      if (this.#stopped) return;
+      this.#begin(now ?? row, record, agent);
+      if (now?.stop !== undefined) await this.#runs.get(key)?.stop(now.stop);
+    } catch (thrown) {
+      if (this.#stopped) return;
+      const error = toIntercomError(thrown);
+      if (error.code === 'internal')
+        this.#options.log.error({ err: thrown, mission: row.id }, 'a mission could not be started');
+      await this.#endRow(row, { state: 'failed', reason: reasonOf(error, thrown) });
+    } finally {
+      this.#starting.delete(key);
+      this.#kick();
+    }
+  }
+
+  /** The run whose conversation this one goes on with: its agent, its directory. */
+  async #before(row: MissionRow): Promise<Before | undefined> {
+    const session = row.facts.goOnWith ?? row.item.resume?.session;
+    if (session === undefined) return undefined;
+    const earlier = row.facts.goOnWith === undefined ? await this.#options.missions.bySession(session) : row;
+    if (earlier?.item.spec.project !== row.item.spec.project) return undefined;
+    const { agent, path, worktree } = earlier.facts;
+    return { agent, path, worktree };
+  }
+
+  async #stoppedMeanwhile(row: MissionRow): Promise<boolean> {
+    const now = await this.#options.missions.get(row.id, row.run);
+    if (now?.stop === undefined) return false;
+    await this.#endWaiting(now);
+    return true;
+  }
+
+  // ── endings ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A run without a process is cancelled or paused at once. */
+  async #endWaiting(row: MissionRow): Promise<void> {
+    const { stop } = row;
+    if (stop === undefined) return;
+    const by = stop.by === '' ? '' : ` by ${stop.by}`;
+    const why = stop.reason === undefined ? '' : `: ${stop.reason}`;
+    if (stop.how === 'pause') {
+      const changed = await this.#change(row, {
+        to: 'paused',
+        reason: `Paused${by}${why}`,
+        stopDone: true,
+        facts: { position: undefined },
+      });
+      this.#waiting.set(keyOf(row), changed ?? row);
+    } else {
+      await this.#endRow(row, { state: 'cancelled', reason: `Cancelled${by}${why}` });
+    }
+    this.#kick();
+  }
+
+  async #endRow(row: MissionRow, ending: Ending): Promise<void> {
+    this.#waiting.delete(keyOf(row));
+    const { startedAt } = row.facts;
+    const durationMs = startedAt === undefined ? 0 : Math.max(0, Math.round(this.#options.clock.now() - startedAt));
+    const result = { text: '', cut: false, isError: ending.state === 'failed', durationMs };
+    const reason = ending.reason?.slice(0, 1000);
+    await this.#change(row, { to: ending.state, reason, over: true, stopDone: true, report: { result } });
+  }
+
+  /** Back to where it waits for its turn. */
+  async #requeue(row: MissionRow): Promise<void> {
+    const changed = await this.#change(row, { to: 'queued', reason: 'The machine was restarted before it had begun' });
+    // A start that never was is no state of its own: it is told as the queue that it goes back to.
+    this.#waiting.set(keyOf(row), { ...(changed ?? row), state: 'queued' });
+  }
+
+  #freed(run: MissionRun): void {
+    const { row } = run;
+    if (!row.over && (row.state === 'paused' || row.state === 'rate_limited')) this.#waiting.set(keyOf(row), row);
+    this.#limitKept();
+    this.#kick();
+  }
+
+  #gone(run: MissionRun): void {
+    // The same run may go on in another process already.
+    const key = keyOf(run.row);
+    if (this.#runs.get(key) === run) this.#runs.delete(key);
+    run.close();
+    this.#kick();
+  }
+
+  /** Many finished terminals must not fill the machine: the oldest end first. */
+  #limitKept(): void {
+    const kept = [...this.#runs.values()]
+      .filter((run) => run.row.over)
+      .sort((a, b) => a.row.stateSince - b.row.stateSince);
+    for (const run of kept.slice(0, Math.max(0, kept.length - KEPT_OPEN_MAX))) {
+      this.#do(() => run.stop({ how: 'cancel', by: '', reason: 'too many finished terminals are open' }));
+    }
+  }
+
+  // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tick(): void {
+    const now = this.#options.clock.now();
+    for (const run of this.#runs.values()) run.check();
+    for (const [key, row] of this.#waiting) {
+      if (row.state !== 'rate_limited' || (row.facts.resumeAt ?? 0) > now || this.#runs.has(key)) continue;
+      this.#waiting.delete(key);
+      this.#do(async () => {
+        const reason = 'The limit of the model provider is over; it goes on as soon as there is a place';
+        const changed = await this.#change(row, { from: ['rate_limited'], to: 'queued', reason });
+        this.#waiting.set(key, changed ?? row);
+        this.#kick();
+      });
+    }
+  }
+
+  // ── within ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #runOf(session: string): MissionRun | undefined {
+    return [...this.#runs.values()].find((run) => run.link.session === session);
+  }
+
+  #runnerIds(): ReadonlySet<string> {
+    const rows = [...this.#waiting.values(), ...this.#starting.values()];
+    const ids = [...this.#runs.values()].map((run) => run.link.record.id);
+    return new Set([...ids, ...rows.flatMap(({ runner }) => runner ?? [])]);
+  }
+
+  async #change(row: MissionRow, change: MissionChange): Promise<MissionRow | undefined> {
+    for (;;) {
+      try {
+        return await this.#options.missions.change(row.id, row.run, change);
+      } catch (error) {
+        if (this.#stopped) return undefined;
+        this.#options.log.error(
+          { err: error, mission: row.id },
+          'the state of a mission could not be stored; it is tried again',
+        );
+        await pause(this.#options.clock, STORE_RETRY_MS);
+      }
+    }
+  }
+
+  #do(work: () => Promise<void>): void {
+    void work().catch((error: unknown) => {
+      if (!this.#stopped) this.#options.log.error({ err: error }, 'the launcher failed at something');
+    });
+  }
+}
+
+function keyOf({ id, run }: { readonly id: string; readonly run: number }): Key {
+  return `${id}/${run}`;
+}
+
+function reasonOf(error: IntercomError, thrown: unknown): string {
+  if (error.code === 'internal')
+    return `It could not be started: ${thrown instanceof Error ? thrown.message : 'unknown reason'}`;
+  return error.next === undefined ? error.message : `${error.message} ${error.next}`;
 }

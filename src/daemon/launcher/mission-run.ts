@@ -1,0 +1,559 @@
+/**
+ * One run of a mission while a process of it lives: what its runner tells becomes states and news, and it is ended when it is done, over a limit,
+ * or told to.
+ *
+ * Invariants: a batch of journal entries and all that follows from it are one transaction; how a run will end is stored before its process is told
+ * to; a run ends exactly once; a process that does not go is killed with its group.
+ */
+import type { LauncherConfig } from '../../config/launcher.ts';
+import { isoTime, type CancelTimer, type Clock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Inspection } from '../../protocol/mission.ts';
+import { RunnerRecord, type JournalEntry } from '../../protocol/runner-api.ts';
+import type { ProcessTable } from '../agents/process-table.ts';
+import type { AgentEvent } from '../agents/program.ts';
+import type { Ending, MissionChange, MissionRow, NewLogEntry, StopWish, WorktreeFacts } from '../store/mission-rows.ts';
+import type { Missions } from '../store/missions.ts';
+import { limitsOf } from './checks.ts';
+import { logEntry, note } from './log-entries.ts';
+import { GO_ON } from './prompt.ts';
+import { killAgent, killProcess } from './reap.ts';
+import { endWords, resultOf } from './results.ts';
+import { RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
+import { pause } from './start-run.ts';
+import { movedBy, Tally } from './tally.ts';
+import { lookAtWorktree, removeWorktree } from './worktree.ts';
+
+/** What an agent has to end itself after it was told to. */
+const GRACE_MS = 8_000;
+/** After that, and the runner's own kill, it is ended from here. */
+const FORCE_AFTER_MS = 10_000;
+/** A headless agent whose work is done and whose input is closed ends by itself. */
+const OWN_END_MS = 10_000;
+const INTERRUPT_MS = 1_500;
+const BATCH = 200;
+const STORE_RETRY_MS = 1_000;
+/** While messages wait for its session a run that is done goes on; looked at this often, and not for ever. */
+const MAIL_LOOK_MS = 1_000;
+const MAIL_WAIT_MS = 120_000;
+/** Without a time from the provider; then twice as long each time. */
+const BACKOFF_MS = 5 * 60_000;
+const BACKOFF_LONGEST_MS = 60 * 60_000;
+const SAY_AGAIN_MS = 30_000;
+const SHOWN_MAX = 200;
+
+export interface RunParts {
+  readonly config: LauncherConfig;
+  readonly missions: Missions;
+  readonly processes: ProcessTable;
+  readonly link: Pick<RunnerLinkOptions, 'files' | 'managed'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** It holds no place any more. */
+  readonly onFree: (run: MissionRun) => void;
+  /** No process of it lives any more; its runner may be collected. */
+  readonly onGone: (run: MissionRun) => void;
+}
+
+interface Pending {
+  readonly entry: JournalEntry;
+  readonly events: readonly AgentEvent[];
+}
+
+export class MissionRun {
+  readonly #parts: RunParts;
+  readonly #link: RunnerLink;
+  readonly #tally = new Tally();
+  readonly #shown: string[] = [];
+  #row: MissionRow;
+  #pending: Pending[] = [];
+  #caughtUp = false;
+  #draining = false;
+  #stopped = false;
+  #free = false;
+  #gone = false;
+  #ending: Ending | undefined;
+  #told = false;
+  #finishing = false;
+  #removes: WorktreeFacts | undefined;
+  #activity: number;
+  #mailSince: number | undefined;
+  #sayAt: number | undefined;
+  #cancelForce: CancelTimer = () => undefined;
+  #cancelMail: CancelTimer = () => undefined;
+
+  constructor(
+    parts: RunParts,
+    row: MissionRow,
+    runner: Pick<RunnerLinkOptions, 'record' | 'program' | 'agentVersion'>,
+  ) {
+    this.#parts = parts;
+    this.#row = row;
+    this.#free = row.over;
+    this.#ending = row.facts.ending;
+    this.#activity = parts.clock.monotonic();
+    this.#link = new RunnerLink({
+      ...runner,
+      ...parts.link,
+      processes: parts.processes,
+      clock: parts.clock,
+      log: parts.log,
+      listener: {
+        entry: (entry, events, caughtUp) => this.#heard(entry, events, caughtUp),
+        alive: () => this.#alive(),
+        gone: (record) => void this.#runnerGone(record),
+      },
+    });
+  }
+
+  get row(): MissionRow {
+    return this.#row;
+  }
+
+  get link(): RunnerLink {
+    return this.#link;
+  }
+
+  /** It counts for the caps. */
+  get holdsPlace(): boolean {
+    return !this.#free;
+  }
+
+  /** Connects to the runner. A run that was to be ended by a daemon before is. */
+  begin(): void {
+    this.#link.connect();
+    if (this.#ending !== undefined && !this.#row.over) this.#endProcess();
+  }
+
+  /** The daemon stops; the runner goes on. */
+  close(): void {
+    this.#stopped = true;
+    this.#cancelForce();
+    this.#cancelMail();
+    this.#link.close();
+  }
+
+  /** Cancel or pause. */
+  async stop(wish: StopWish): Promise<void> {
+    if (this.#row.over) {
+      // Its terminal is only kept open.
+      this.#endProcess();
+      return;
+    }
+    const by = wish.by === '' ? '' : ` by ${wish.by}`;
+    const why = wish.reason === undefined ? '' : `: ${wish.reason}`;
+    if (wish.how === 'cancel') {
+      await this.#end({ state: 'cancelled', reason: `Cancelled${by}${why}`.slice(0, 1000) });
+      return;
+    }
+    const { program } = this.#link;
+    const session = this.#row.session ?? this.#link.session;
+    if (!program.canResume || session === undefined) {
+      const what = program.canResume ? 'has not told its session yet' : 'cannot go on with a conversation';
+      const reason = `${program.displayName} ${what}, so it is not paused. Cancel it instead, or let it work.`;
+      await this.#change({ stopDone: true, log: [note(this.#now(), reason)], report: { reason } });
+      return;
+    }
+    this.#link.interrupt();
+    await pause(this.#parts.clock, INTERRUPT_MS);
+    await this.#end({ state: 'paused', reason: `Paused${by}${why}`.slice(0, 1000) });
+  }
+
+  /** The limits, and what waits for a time; called every second or so. */
+  check(): void {
+    const { clock, config } = this.#parts;
+    const row = this.#row;
+    const now = clock.now();
+    if (row.over) {
+      const held = this.#link.record.attended;
+      if (!held && row.facts.keptUntil !== undefined && now >= row.facts.keptUntil) this.#endProcess();
+      return;
+    }
+    if (this.#ending !== undefined || this.#gone) return;
+    if (row.state === 'rate_limited') {
+      this.#maybeGoOn(now);
+      return;
+    }
+    const limits = limitsOf(config, row.item.spec.limits);
+    if (row.state === 'waiting_human') return;
+    const worked = now - (row.facts.startedAt ?? now) - row.facts.heldMs;
+    const idle = clock.monotonic() - this.#activity;
+    if (worked > limits.maxDurationSeconds * 1000) {
+      this.#limit('timed_out', `It worked for ${spanWords(limits.maxDurationSeconds)}, which is its limit.`);
+    } else if (idle > limits.maxIdleSeconds * 1000) {
+      this.#limit(
+        'timed_out',
+        `It showed no sign of work for ${spanWords(limits.maxIdleSeconds)}, which is its limit.`,
+      );
+    } else if (limits.maxTurns !== undefined && this.#tally.turns > limits.maxTurns) {
+      this.#limit('failed', `It took more than ${limits.maxTurns} turns, which is its limit.`);
+    } else if (limits.maxBudgetUsd !== undefined && this.#tally.costUsd > limits.maxBudgetUsd) {
+      this.#limit('failed', `It cost $${this.#tally.costUsd.toFixed(2)}; its budget is $${limits.maxBudgetUsd}.`);
+    }
+  }
+
+  async inspect(lines: number): Promise<Inspection> {
+    const session = this.#link.session ?? this.#row.session ?? 'unknown';
+    const shown =
+      this.#link.record.runtime === 'terminal' ? (await this.#link.ask({ frame: 'look', lines })).lines : undefined;
+    const all = shown ?? this.#shown;
+    return {
+      session,
+      state: this.#row.over ? `${this.#row.state}, its terminal is still open` : this.#row.state,
+      at: this.#now(),
+      lines: all.slice(-lines).map((line) => line.slice(0, 2000)),
+    };
+  }
+
+  // ── what the runner tells ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #heard(entry: JournalEntry, events: readonly AgentEvent[], caughtUp: boolean): void {
+    this.#activity = this.#parts.clock.monotonic();
+    for (const event of events) {
+      this.#tally.feed(event);
+      const label = logEntry(event, entry.at)?.label;
+      if (label !== undefined && this.#shown.push(label) > SHOWN_MAX) this.#shown.shift();
+    }
+    this.#pending.push({ entry, events });
+    if (caughtUp) this.#caughtUp = true;
+    void this.#drain();
+  }
+
+  #alive(): void {
+    this.#activity = this.#parts.clock.monotonic();
+    if (this.#row.state === 'starting' && this.#link.record.agentProcess !== undefined && this.#pending.length === 0) {
+      void this.#change({ from: ['starting'], to: 'running' });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.#pending.length > 0 && !this.#stopped) {
+        const batch = this.#pending.splice(0, BATCH);
+        try {
+          await this.#take(batch);
+        } catch (error) {
+          this.#parts.log.warn(
+            { err: error, mission: this.#row.id },
+            'what an agent did could not be stored; it is tried again',
+          );
+          this.#pending = [...batch, ...this.#pending];
+          await pause(this.#parts.clock, STORE_RETRY_MS);
+        }
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  async #take(batch: readonly Pending[]): Promise<void> {
+    const exit = batch.find(({ entry }) => entry.kind === 'exit');
+    const fresh = batch.filter((one) => one !== exit && one.entry.seq > this.#row.journalSeq);
+    const seq = fresh.at(-1)?.entry.seq;
+    const { runner, over } = this.#row;
+    // After the end its terminal may be spoken to, but that is no news of the mission.
+    if (seq !== undefined && runner !== undefined && !over) {
+      const moves = this.#movesOf(fresh.flatMap(({ events }) => events));
+      await this.#change({ journal: { runner, seq }, log: fresh.flatMap(logOf), ...moves });
+    }
+    if (exit !== undefined) await this.#exited(parsedExit(exit.entry.text), exit);
+    else if (this.#caughtUp) await this.#consider();
+  }
+
+  #movesOf(events: readonly AgentEvent[]): MissionChange {
+    const session = events.findLast((event) => event.kind === 'session')?.session;
+    const told = session === undefined || session === this.#row.session ? {} : { session };
+    const moved = this.#ending === undefined ? movedBy(this.#row.state, events) : undefined;
+    const resetAt = moved?.to === 'rate_limited' ? this.#resumeTime() : undefined;
+    const { backoffs } = this.#row.facts;
+    return {
+      ...told,
+      ...(moved === undefined ? {} : { to: moved.to, reason: moved.reason?.slice(0, 1000) }),
+      ...(resetAt === undefined ? {} : { facts: { resumeAt: resetAt, backoffs: backoffs + 1 } }),
+      ...(Object.keys(told).length === 0 && resetAt === undefined
+        ? {}
+        : { report: { ...told, ...(resetAt === undefined ? {} : { resetAt: isoTime(resetAt) }) } }),
+    };
+  }
+
+  // ── done? ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #consider(): Promise<void> {
+    if (this.#row.over || this.#ending !== undefined || !this.#tally.isDone || this.#gone) return;
+    if (this.#link.undelivered > 0 && !this.#waitedForMail()) {
+      this.#cancelMail();
+      this.#cancelMail = this.#parts.clock.after(MAIL_LOOK_MS, () => void this.#consider());
+      return;
+    }
+    this.#mailSince = undefined;
+    const ending = this.#outcome();
+    if (this.#link.record.runtime === 'terminal') await this.#finish(ending, undefined, undefined);
+    else {
+      await this.#decide(ending);
+      // Its input is closed or it is told to end; one that ends by itself is left to.
+      this.#cancelForce = this.#parts.clock.after(OWN_END_MS, () => this.#endProcess());
+    }
+  }
+
+  #waitedForMail(): boolean {
+    const now = this.#parts.clock.monotonic();
+    this.#mailSince ??= now;
+    return now - this.#mailSince > MAIL_WAIT_MS;
+  }
+
+  #outcome(exit?: RunnerRecord['exit']): Ending {
+    const { last } = this.#tally;
+    if (last?.isError !== true) return { state: 'completed' };
+    const text = last.text.trim().slice(0, 900);
+    if (text !== '') return { state: 'failed', reason: `The agent reported an error: ${text}` };
+    return {
+      state: 'failed',
+      reason: exit === undefined ? 'The agent reported an error without words.' : endWords(exit),
+    };
+  }
+
+  async #exited(exit: NonNullable<RunnerRecord['exit']>, last: Pending): Promise<void> {
+    this.#gone = true;
+    this.#cancelForce();
+    this.#cancelMail();
+    if (!this.#row.over) {
+      const ending = this.#atEnd(exit, last);
+      if (ending === undefined) await this.#rest(last);
+      else await this.#finish(ending, exit, last);
+    }
+    this.#link.done();
+    await this.#tidy();
+    this.#leave();
+  }
+
+  /** Undefined: it only waits for the provider, and goes on in another process. */
+  #atEnd(exit: NonNullable<RunnerRecord['exit']>, { events }: Pending): Ending | undefined {
+    const state = movedBy(this.#row.state, events)?.to ?? this.#row.state;
+    const mayRest = this.#ending === undefined && this.#row.stop === undefined;
+    return mayRest && state === 'rate_limited' && this.#tally.limited !== undefined ? undefined : this.#endingAt(exit);
+  }
+
+  #endingAt(exit: RunnerRecord['exit']): Ending {
+    if (this.#ending !== undefined) return this.#ending;
+    const { stop } = this.#row;
+    if (stop !== undefined) return { state: stop.how === 'cancel' ? 'cancelled' : 'paused', reason: `By ${stop.by}` };
+    if (this.#tally.isDone) return this.#outcome(exit);
+    // Of such a program nothing but its end can be known.
+    if (!this.#tally.told && exit?.code === 0) return { state: 'completed' };
+    if (exit === undefined) return { state: 'failed', reason: 'The agent ended before its work was done.' };
+    return { state: 'failed', reason: endWords(exit) };
+  }
+
+  async #runnerGone(record: RunnerRecord): Promise<void> {
+    while (this.#draining) await pause(this.#parts.clock, 5);
+    if (this.#stopped) return;
+    if (!this.#gone) await killAgent(record, this.#parts.processes);
+    if (this.#gone) {
+      this.#leave();
+      return;
+    }
+    this.#gone = true;
+    this.#cancelForce();
+    this.#cancelMail();
+    if (!this.#row.over) await this.#finishLost(record);
+    await this.#tidy();
+    this.#leave();
+  }
+
+  async #finishLost(record: RunnerRecord): Promise<void> {
+    if (record.exit !== undefined || this.#ending !== undefined || this.#row.stop !== undefined || this.#tally.isDone) {
+      await this.#finish(this.#endingAt(record.exit), record.exit, undefined);
+      return;
+    }
+    const reason =
+      'The process that watched over the agent was killed, and the agent was ended after it; nobody saw how far it came. Resume it to go on.';
+    await this.#finish({ state: 'lost', reason }, undefined, undefined);
+  }
+
+  // ── endings ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #limit(state: Ending['state'], reason: string): void {
+    void this.#end({ state, reason });
+  }
+
+  async #end(ending: Ending): Promise<void> {
+    if (this.#ending !== undefined || this.#row.over || this.#gone) return;
+    await this.#decide(ending);
+    this.#endProcess();
+  }
+
+  async #decide(ending: Ending): Promise<void> {
+    this.#ending = ending;
+    await this.#change({ facts: { ending } });
+  }
+
+  #endProcess(): void {
+    if (this.#told || this.#gone) return;
+    this.#told = true;
+    this.#link.stop(GRACE_MS);
+    this.#cancelForce();
+    this.#cancelForce = this.#parts.clock.after(GRACE_MS + FORCE_AFTER_MS, () => void this.#force());
+  }
+
+  /** The runner itself does not do what it is told. */
+  async #force(): Promise<void> {
+    const { record } = this.#link;
+    const { processes, log } = this.#parts;
+    log.warn({ mission: this.#row.id, runner: record.id }, 'a runner did not end its agent; both are killed');
+    await killAgent(record, processes);
+    await killProcess(record.runner, processes);
+  }
+
+  async #finish(
+    ending: { readonly state: Ending['state'] | 'lost'; readonly reason?: string | undefined },
+    exit: RunnerRecord['exit'],
+    last: Pending | undefined,
+  ): Promise<void> {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    const { clock, config, log } = this.#parts;
+    const { worktree } = this.#row.facts;
+    const seen =
+      worktree === undefined || ending.state === 'paused'
+        ? undefined
+        : await lookAtWorktree(worktree).catch(() => undefined);
+    const removes = seen?.clean === true && config.worktrees === 'remove_clean' && ending.state !== 'lost';
+    const report =
+      seen === undefined ? undefined : { ...seen.report, worktreeKept: !removes && (seen.report.worktreeKept ?? true) };
+    const kept = this.#gone ? undefined : clock.now() + config.keepOpenSeconds * 1000;
+    const result = resultOf(this.#row, this.#tally, { exit, byUs: this.#told, worktree: report }, clock.now());
+    const change: MissionChange = {
+      to: ending.state,
+      reason: ending.reason,
+      over: ending.state !== 'paused',
+      stopDone: true,
+      ...this.#lastEntry(last),
+      facts: { ending: undefined, position: undefined, ...(kept === undefined ? {} : { keptUntil: kept }) },
+      ...(ending.state === 'paused' ? {} : { report: { result } }),
+    };
+    await this.#changeSurely(change);
+    this.#ending = undefined;
+    log.info({ mission: this.#row.id, run: this.#row.run, state: this.#row.state }, 'a mission is over');
+    this.#setFree();
+    this.#removes = removes ? worktree : undefined;
+  }
+
+  /** The journal's end is taken with the final state, in one transaction. */
+  #lastEntry(last: Pending | undefined): Pick<MissionChange, 'journal' | 'log'> {
+    const { runner, journalSeq } = this.#row;
+    if (last === undefined || runner === undefined || last.entry.seq <= journalSeq) return {};
+    return { journal: { runner, seq: last.entry.seq }, log: logOf(last) };
+  }
+
+  /** Nothing works in its worktree any more. */
+  async #tidy(): Promise<void> {
+    if (this.#removes !== undefined) await removeWorktree(this.#removes);
+    this.#removes = undefined;
+  }
+
+  /** The provider refuses and the process is gone: the run waits for its time without one. */
+  async #rest(last: Pending): Promise<void> {
+    const session = this.#row.session ?? this.#link.session;
+    if (!this.#link.program.canResume || session === undefined) {
+      const reason = `The model provider's limit ended the agent, and ${this.#link.program.displayName} cannot go on with a conversation.`;
+      await this.#finish({ state: 'failed', reason }, undefined, last);
+      return;
+    }
+    const resumeAt = this.#row.facts.resumeAt ?? this.#resumeTime();
+    await this.#changeSurely({ ...this.#lastEntry(last), to: 'rate_limited', facts: { goOnWith: session, resumeAt } });
+    this.#setFree();
+  }
+
+  // ── a provider's limit ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #resumeTime(): number {
+    const now = this.#parts.clock.now();
+    const told = this.#tally.limited?.resetAt;
+    const at = told === undefined ? Number.NaN : Date.parse(told);
+    // A time that is past, or none: back off.
+    if (at > now) return at + 2_000;
+    return now + Math.min(BACKOFF_LONGEST_MS, BACKOFF_MS * 2 ** Math.min(this.#row.facts.backoffs, 10));
+  }
+
+  #maybeGoOn(now: number): void {
+    const due = this.#sayAt ?? this.#row.facts.resumeAt ?? now;
+    if (now < due || this.#gone) return;
+    this.#sayAt = now + SAY_AGAIN_MS;
+    void this.#sayGoOn();
+  }
+
+  async #sayGoOn(): Promise<void> {
+    const { program, record } = this.#link;
+    const line = record.runtime === 'headless' ? program.inputLine?.(GO_ON, `${record.id}-go-on`) : undefined;
+    let said = false;
+    if (record.runtime === 'terminal') said = (await this.#link.type(GO_ON)) === 'typed';
+    else if (line !== undefined) said = (await this.#link.ask({ frame: 'write', line })).problem === undefined;
+    if (!said) return;
+    this.#sayAt = undefined;
+    await this.#change({
+      from: ['rate_limited'],
+      to: 'running',
+      log: [note(this.#now(), 'Told to go on: the limit is over')],
+    });
+  }
+
+  // ── within ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #change(change: MissionChange): Promise<void> {
+    const { id, run } = this.#row;
+    const row = await this.#parts.missions.change(id, run, change);
+    if (row !== undefined) this.#row = row;
+  }
+
+  /** Again and again while the store cannot be written: an end must not get lost. */
+  async #changeSurely(change: MissionChange): Promise<void> {
+    for (;;) {
+      try {
+        await this.#change(change);
+        return;
+      } catch (error) {
+        if (this.#stopped) return;
+        this.#parts.log.error(
+          { err: error, mission: this.#row.id },
+          'the end of a mission could not be stored; it is tried again',
+        );
+        await pause(this.#parts.clock, STORE_RETRY_MS);
+      }
+    }
+  }
+
+  #setFree(): void {
+    if (this.#free) return;
+    this.#free = true;
+    this.#parts.onFree(this);
+  }
+
+  #leave(): void {
+    this.#setFree();
+    this.#parts.onGone(this);
+  }
+
+  #now(): string {
+    return isoTime(this.#parts.clock.now());
+  }
+}
+
+function logOf({ entry, events }: Pending): NewLogEntry[] {
+  return events.flatMap((event) => logEntry(event, entry.at) ?? []);
+}
+
+function parsedExit(text: string): NonNullable<RunnerRecord['exit']> {
+  const schema = RunnerRecord.shape.exit.unwrap();
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return { at: new Date(0).toISOString(), stderr: '' };
+  }
+}
+
+function spanWords(seconds: number): string {
+  if (seconds < 120) return `${seconds} seconds`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3600)} hours`;
+}

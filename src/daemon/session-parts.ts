@@ -1,0 +1,90 @@
+/**
+ * Everything about the live sessions of this machine, built and started: the book, the agents' adapters, the managed sessions, delivery, hooks,
+ * permission dialogs.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { ClaudeAdapter } from './agents/claude/adapter.ts';
+import { isAlive, systemProcesses } from './agents/process-table.ts';
+import type { DaemonOptions } from './daemon.ts';
+import type { ProjectDirectory } from './discovery/project-directory.ts';
+import { PlainSessions } from './http/plain-sessions.ts';
+import { DeliveryEngine } from './sessions/delivery.ts';
+import { Doorbell } from './sessions/doorbell.ts';
+import { HookRoutes } from './sessions/hook-routes.ts';
+import { ManagedBook } from './sessions/managed-sessions.ts';
+import { PermissionDesk, type ApprovalCalls } from './sessions/permission-desk.ts';
+import { LiveSessions } from './sessions/session-book.ts';
+import type { DaemonStore } from './store/store.ts';
+
+export interface SessionParts {
+  readonly book: LiveSessions;
+  readonly delivery: DeliveryEngine;
+  readonly hooks: HookRoutes;
+  readonly plain: PlainSessions;
+  readonly managed: ManagedBook;
+  readonly desk: PermissionDesk;
+}
+
+export async function startSessions(
+  { config, clock, log, env = process.env }: DaemonOptions,
+  parts: {
+    readonly machineId: string;
+    readonly home: string;
+    readonly store: DaemonStore;
+    readonly projects: ProjectDirectory;
+    readonly approvals: ApprovalCalls;
+  },
+  stops: (() => void | Promise<void>)[],
+): Promise<SessionParts> {
+  const { machineId, home, store, projects, approvals } = parts;
+  const book = new LiveSessions({ clock, log });
+  const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
+  const managed = new ManagedBook({ book, projects, adapters: ['claude'], clock, log });
+  const claude = new ClaudeAdapter({
+    configDir,
+    book,
+    projects,
+    managed,
+    processes: systemProcesses,
+    clock,
+    log,
+    pid: process.pid,
+    uid: process.getuid?.(),
+  });
+  const ports = [claude];
+  const delivery = new DeliveryEngine({
+    store: store.inbox,
+    book,
+    ports,
+    managedChannel: (session) => managed.channelOf(session),
+    clock,
+    log,
+    uuid: randomUUID,
+    maxWaiting: config.inbox.maxWaiting,
+    inlineMax: config.inbox.inlineCharacters,
+  });
+  const doorbell = new Doorbell({
+    clock,
+    book,
+    isAlive,
+    mail: (session) => delivery.hookMail(session),
+    onMail: (listener) => delivery.onHookMail(listener),
+  });
+  const reserved = ports.map(({ name }) => name);
+  const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
+  const desk = new PermissionDesk({ machineId, approvals, book, clock, log, uuid: randomUUID });
+  const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
+  managed.connect({ hooks, delivery });
+  stops.push(
+    () => claude.stop(),
+    () => delivery.stop(),
+    () => plain.stop(),
+    () => doorbell.stop(),
+    () => desk.stop(),
+  );
+  await claude.start();
+  await plain.start();
+  await delivery.start();
+  return { book, delivery, plain, hooks, managed, desk };
+}
