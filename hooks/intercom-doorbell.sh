@@ -1,6 +1,8 @@
 #!/bin/sh
 # Waits until mail for an idle session is there, then ends with status 2 and one line on stderr: that wakes the session (asyncRewake).
 # Usage: intercom-doorbell.sh AGENT. Ends with 0 when it is superseded, not needed, its agent is gone, or the daemon stays away.
+# An agent that intercom runs itself is woken in another way.
+[ -z "$INTERCOM_RUNNER" ] || exit 0
 dir=${0%/*}
 [ -r "$dir/intercom.env" ] || exit 0
 . "$dir/intercom.env"

@@ -2,14 +2,20 @@
 # Tells the intercom daemon of one hook event and prints what it answers. Usage: intercom-hook.sh AGENT EVENT, the event on stdin.
 # Ends at once and silently when no daemon runs here, and never fails its agent: the exit status is always 0.
 # intercom.env beside this script says where the daemon is (INTERCOM_SOCKET) and which file holds the key as a header (INTERCOM_KEY_HEADER).
+# An agent that intercom runs itself has hooks of its own.
+[ -z "$INTERCOM_RUNNER" ] || exit 0
 dir=${0%/*}
 [ -r "$dir/intercom.env" ] || exit 0
 . "$dir/intercom.env"
 [ -S "$INTERCOM_SOCKET" ] || exit 0
 
+# A decision of a person may take a day; the agent's own dialog stays usable meanwhile.
+patience=4
+[ "$2" != PermissionRequest ] || patience=86400
+
 # -q: no ~/.curlrc; --noproxy: a proxy in the environment must not see this; Expect: no round trip before the body.
 call() {
-  curl -q -s -i --noproxy '*' --unix-socket "$INTERCOM_SOCKET" --connect-timeout 1 --max-time 4 -X POST \
+  curl -q -s -i --noproxy '*' --unix-socket "$INTERCOM_SOCKET" --connect-timeout 1 --max-time "$patience" -X POST \
     -H "@$INTERCOM_KEY_HEADER" -H 'Expect:' -H 'Content-Type: application/json' \
     -H "X-Intercom-Agent: $agent" -H "X-Intercom-Pid: $pid" -H "X-Intercom-Session: $CLAUDE_CODE_SESSION_ID" \
     --data-binary "$2" "http://localhost$1" 2>/dev/null

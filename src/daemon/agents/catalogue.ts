@@ -6,6 +6,7 @@ import type { AgentConfig } from '../../config/launcher.ts';
 import type { AgentOffer } from '../../protocol/mission.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { genericProgram } from './generic/program.ts';
+import { knownPrograms } from './known-programs.ts';
 import { oneLine } from './tool-words.ts';
 import { AgentProbe, type Probed } from './probe.ts';
 import type { AgentProgram } from './program.ts';
@@ -21,8 +22,8 @@ export interface CatalogueOptions {
   readonly configured: Readonly<Record<string, AgentConfig>>;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** The programs that intercom knows (known-programs.ts). */
-  readonly known: readonly AgentProgram[];
+  /** The programs that intercom knows, where they have to be told something of this machine (known-programs.ts). */
+  readonly known?: readonly AgentProgram[];
 }
 
 /** Programs come and go; the hub is told within this time. */
@@ -99,7 +100,7 @@ function offerOf({ program, version, problem }: CatalogueAgent): AgentOffer {
   };
 }
 
-function programsOf({ configured, known }: CatalogueOptions): ReadonlyMap<string, AgentProgram> {
+function programsOf({ configured, known = knownPrograms() }: CatalogueOptions): ReadonlyMap<string, AgentProgram> {
   const programs = new Map(known.map((program) => [program.name, changed(program, configured[program.name])]));
   for (const [name, config] of Object.entries(configured)) {
     // Without a command there is nothing to start; its name is tried on PATH.

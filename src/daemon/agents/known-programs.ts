@@ -10,6 +10,8 @@ export interface ProgramFacts {
   readonly geminiHooked: () => boolean;
 }
 
-export function knownPrograms({ geminiHooked }: ProgramFacts): readonly AgentProgram[] {
+const NOTHING_TOLD: ProgramFacts = { geminiHooked: () => false };
+
+export function knownPrograms({ geminiHooked }: ProgramFacts = NOTHING_TOLD): readonly AgentProgram[] {
   return [claudeProgram, geminiProgram({ hooked: geminiHooked }), opencodeProgram];
 }

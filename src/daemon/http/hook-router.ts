@@ -56,7 +56,10 @@ export function hookRouter(options: HookRouterOptions): Router {
       const body = await bodyOf(request);
       if (typeof body === 'number') hookTally.tooLarge(agentOf(request), eventOf(request), body);
       if (agent === undefined || event === undefined || typeof body === 'number') response.status(204).end();
-      else print(response, await hooks.event({ agent, event, caller: readCaller(request), body }));
+      else {
+        const signal = goneOf(response);
+        print(response, await hooks.event({ agent, event, caller: readCaller(request), body, signal }));
+      }
     }),
   );
   router.get(
@@ -95,6 +98,15 @@ function doorbellCaller(request: Request, caller: Caller): Caller {
   const number = typeof pid === 'string' && /^[1-9][0-9]{0,9}$/.test(pid) ? Number(pid) : undefined;
   const id = typeof session === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{3,63}$/.test(session) ? session : undefined;
   return { ...caller, pid: caller.pid ?? number, session: caller.session ?? id };
+}
+
+/** Aborts when the hook goes away before it has its answer: the person decided at the terminal, or the agent is gone. */
+function goneOf(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 function agentOf(request: Request): string {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -143,6 +143,29 @@ describe('intercom-hook.sh', () => {
     await hook('Stop', '{}');
     expect(open.destroyed).toBe(false);
     open.writeHead(204).end();
+  });
+
+  it('says nothing in a session that a runner of ours owns: that one has hooks of its own', async () => {
+    await listen();
+    answer = (_one, response) => response.end('never shown');
+    const env = { INTERCOM_RUNNER: 'run_1' };
+    expect(await hook('UserPromptSubmit', '{}', env)).toEqual({ code: 0, stdout: '', stderr: '' });
+    const doorbell = start('intercom-doorbell.sh', ['claude'], env);
+    expect(await doorbell.ended).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(seen).toEqual([]);
+  });
+
+  it('waits for a person’s decision, and not long for anything else', async () => {
+    await listen();
+    const shim = join(directory, 'bin');
+    mkdirSync(shim);
+    writeFileSync(join(shim, 'curl'), `#!/bin/sh\necho "$*" >> '${directory}/calls'\n`, { mode: 0o755 });
+    const env = { PATH: `${shim}:${process.env.PATH ?? ''}` };
+    await hook('Stop', '{}', env);
+    await hook('PermissionRequest', '{}', env);
+    const calls = readFileSync(join(directory, 'calls'), 'utf8').split('\n');
+    expect(calls[0]).toContain('--max-time 4 ');
+    expect(calls[1]).toContain('--max-time 86400 ');
   });
 
   it('does not acknowledge what it could not print', async () => {

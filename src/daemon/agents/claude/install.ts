@@ -26,12 +26,16 @@ const HOOK_TIMEOUT = 10;
 /** A waiter waits as long as its session is idle; a week. */
 const DOORBELL_TIMEOUT = 7 * 24 * 3600;
 
+/** A permission request waits for a person; its dialog stays usable at the terminal meanwhile. */
+const DECISION_TIMEOUT = 24 * 3600;
+
 const EVENTS = [
-  { event: 'SessionStart', doorbell: true },
-  { event: 'UserPromptSubmit', doorbell: false },
-  { event: 'PostToolUse', doorbell: false },
-  { event: 'Stop', doorbell: true },
-  { event: 'SessionEnd', doorbell: false },
+  { event: 'SessionStart', doorbell: true, timeout: HOOK_TIMEOUT },
+  { event: 'UserPromptSubmit', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'PostToolUse', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'PermissionRequest', doorbell: false, timeout: DECISION_TIMEOUT },
+  { event: 'Stop', doorbell: true, timeout: HOOK_TIMEOUT },
+  { event: 'SessionEnd', doorbell: false, timeout: HOOK_TIMEOUT },
 ] as const;
 
 export interface InstallOptions {
@@ -155,7 +159,7 @@ function shellWord(text: string): string {
 function groupOf(event: (typeof EVENTS)[number], options: InstallOptions): unknown {
   const script = (name: string) => `exec ${shellWord(join(options.hooksDir, name))} claude`;
   const hooks: unknown[] = [
-    { type: 'command', command: `${script(HOOK_SCRIPT)} ${event.event}`, timeout: HOOK_TIMEOUT },
+    { type: 'command', command: `${script(HOOK_SCRIPT)} ${event.event}`, timeout: event.timeout },
   ];
   if (event.doorbell) {
     hooks.push({ type: 'command', command: script(DOORBELL_SCRIPT), timeout: DOORBELL_TIMEOUT, asyncRewake: true });
