@@ -227,7 +227,13 @@ export class Mesh {
     if (options.policy !== undefined) await writeFile(hub.paths.policyFile, options.policy);
     await hub.start();
     const mesh = new Mesh(root, hub, `http://127.0.0.1:${port}`, await Operator.of(hub));
-    for (const machine of options.machines) await mesh.#join(machine, options);
+    try {
+      for (const machine of options.machines) await mesh.#join(machine, options);
+    } catch (error) {
+      // Nobody else could end what runs already.
+      await mesh.stop();
+      throw error;
+    }
     return mesh;
   }
 
