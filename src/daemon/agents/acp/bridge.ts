@@ -53,6 +53,9 @@ export class AcpBridge {
   #text = '';
   /** The last thing that it said as a whole. */
   #lastText = '';
+  /** Prompts that failed before anything came of them: the agents forget those, so the next one brings them along. */
+  #dropped: string[] = [];
+  #didSomething = false;
   #costUsd: number | undefined;
   #failed = false;
   #onIdle: () => void = () => undefined;
@@ -170,12 +173,14 @@ export class AcpBridge {
     this.#replaying = false;
     this.#failed = false;
     this.#lastText = '';
+    this.#didSomething = false;
     print({ event: 'turn_started', prompt: input.say, ...(input.id === undefined ? {} : { id: input.id }) });
     try {
-      const prompt = [{ type: 'text', text: asText(input.say) }];
+      const prompt = [...this.#dropped, input.say].map((text) => ({ type: 'text', text: asText(text) }));
       const { stop, usage } = readPromptResult(
         await this.#rpc.request('session/prompt', { sessionId: session, prompt }),
       );
+      this.#dropped = [];
       this.#flush();
       const costUsd = this.#costUsd;
       print({
@@ -188,11 +193,17 @@ export class AcpBridge {
       this.#failed = stop !== 'end_turn';
     } catch (error) {
       this.#flush();
+      this.#dropped = this.#forgotten(input.say);
       this.#fail(error);
     }
     this.#tools.clear();
     this.#busy = false;
     this.#pump();
+  }
+
+  /** What the agent will not remember of the prompts since something last came of one. */
+  #forgotten(failed: string): string[] {
+    return this.#didSomething ? [] : [...this.#dropped, failed];
   }
 
   #fail(error: unknown): void {
@@ -210,6 +221,7 @@ export class AcpBridge {
     const { update } = parsed.data;
     switch (update.sessionUpdate) {
       case 'agent_message_chunk':
+        this.#didSomething = true;
         this.#text += update.content.text;
         return;
       case 'tool_call':
@@ -226,6 +238,7 @@ export class AcpBridge {
 
   /** `asked`: it wants a permission for it. Some announce a tool by its name first and say later what it is about: that waits. */
   #tool(call: ToolCall, asked = false): void {
+    this.#didSomething = true;
     this.#flush();
     const running = this.#tools.get(call.toolCallId) ?? { kind: 'other', title: 'a tool', told: false };
     running.kind = call.kind ?? running.kind;

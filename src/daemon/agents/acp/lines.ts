@@ -65,6 +65,8 @@ export const BridgeConfig = z.object({
   cwd: z.string(),
   /** Go on with this session. */
   resume: z.string().optional(),
+  /** Gemini CLI's own folder: before a session is loaded, see gemini/record-clash.ts. */
+  geminiDir: z.string().optional(),
   /** Switch to this session mode (the agent's own name of it) after the start. */
   mode: z.string().optional(),
   mcpServers: z

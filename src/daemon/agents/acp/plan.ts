@@ -14,11 +14,13 @@ export function bridgePlan(
   request: LaunchRequest,
   agent: { readonly name: string; readonly displayName: string },
   own: Pick<LaunchPlan, 'argv' | 'environment'>,
+  more: Pick<BridgeConfig, 'geminiDir'> = {},
 ): LaunchPlan {
   const [command = 'intercom', ...args] = request.intercom;
   const config: BridgeConfig = {
     agent: agent.displayName,
     cwd: request.cwd,
+    ...more,
     ...(request.resume === undefined ? {} : { resume: request.resume.session }),
     mcpServers: [
       {

@@ -8,9 +8,13 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { RUNNER_ENVIRONMENT } from '../../../protocol/runner-api.ts';
+import { clashMs } from '../gemini/record-clash.ts';
 import { AcpBridge } from './bridge.ts';
 import { BridgeConfig } from './lines.ts';
 import { Lines } from './rpc.ts';
+
+/** For an agent to end by itself. */
+const POLITE_MS = 3000;
 
 export interface AcpRunOptions {
   /** `bridge.json`. */
@@ -26,6 +30,15 @@ export interface AcpRunOptions {
 /** Resolves with the exit status when the agent has ended. */
 export async function runAcpAgent(options: AcpRunOptions): Promise<number> {
   const config = BridgeConfig.parse(JSON.parse(readFileSync(options.file, 'utf8')));
+  if (config.resume !== undefined && config.geminiDir !== undefined) {
+    const wait = await clashMs(config.geminiDir, config.resume, Date.now());
+    if (wait > 0) {
+      options.stdout.write(
+        `${JSON.stringify({ event: 'note', text: 'Waits for the next minute to load the session.' })}\n`,
+      );
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
   const child = spawn(options.command, options.args, {
     cwd: config.cwd,
     env: options.env,
@@ -56,8 +69,9 @@ export async function runAcpAgent(options: AcpRunOptions): Promise<number> {
   const asked = new AbortController();
   const stop = () => {
     asked.abort();
+    // With the end of its input it ends by itself and writes down its session; a signal would cut that off.
     child.stdin.end();
-    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGTERM'), POLITE_MS).unref();
   };
   options.onSignal('SIGINT', () => bridge.interrupt());
   options.onSignal('SIGTERM', stop);

@@ -73,10 +73,12 @@ const ENVIRONMENT = { GEMINI_CLI_NO_RELAUNCH: '1' } as const;
 
 function headless(request: LaunchRequest): LaunchPlan {
   refuseFork(request);
+  const home = request.env.GEMINI_CLI_HOME ?? request.env.HOME;
   return bridgePlan(
     request,
     { name: 'gemini', displayName: 'Gemini CLI' },
     { argv: ['--acp', '--skip-trust', ...request.flags], environment: { ...ENVIRONMENT } },
+    home === undefined ? {} : { geminiDir: join(home, '.gemini') },
   );
 }
 

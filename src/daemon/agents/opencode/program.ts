@@ -59,7 +59,7 @@ function plan(request: LaunchRequest) {
     { name: 'opencode', displayName: 'opencode' },
     {
       argv: ['acp', '--cwd', request.cwd, ...request.flags],
-      environment: { OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_PERMISSION: ASK },
+      environment: { OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_PERMISSION: request.env.OPENCODE_PERMISSION ?? ASK },
     },
   );
 }
