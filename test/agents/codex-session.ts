@@ -127,7 +127,11 @@ export class Terminal {
     this.pid = pid;
   }
 
-  static async start(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<Terminal> {
+  static async start(
+    command: readonly string[],
+    cwd: string,
+    env: Readonly<Record<string, string>>,
+  ): Promise<Terminal> {
     const server = `ic-cx-${process.pid}-${(count += 1)}`;
     const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
     const line = ['exec', 'env', '-i', ...assignments, ...command].map((word, at) => (at === 0 ? word : quoted(word)));

@@ -19,6 +19,7 @@ import type { Session, SessionState } from '../../../protocol/model.ts';
 import { RunnerRecord } from '../../../protocol/runner-api.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
 import type { AgentPort, HookFacts, InboxChannel, ProofSearch, WakeReceipt } from '../../sessions/agent-port.ts';
+import type { ManagedLookup } from '../../sessions/managed.ts';
 import type { ProcessTable } from '../process-table.ts';
 import type { AgentEvent } from '../program.ts';
 import { oneLine } from '../tool-words.ts';
@@ -46,6 +47,8 @@ export interface CodexAdapterOptions {
   readonly projects: Projects;
   readonly processes: ProcessTable;
   readonly desk: DialogDesk;
+  /** Which sessions are runs of ours. */
+  readonly managed?: ManagedLookup | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly uid: number | undefined;
@@ -213,8 +216,7 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
           const event = failureEvent(turn, isoTime(clock.now()));
           if (event !== undefined) this.#events.emit({ session, event });
         },
-        asked: (request, item) =>
-          parts.attached?.approvals.asked(request, item, (id) => server.thread(id)?.thread.cwd ?? ''),
+        asked: (request, item) => parts.attached?.approvals.asked(request, item),
         resolved: (id) => parts.attached?.approvals.resolved(id),
         closed: () => this.#detach(socket),
       },

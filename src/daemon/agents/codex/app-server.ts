@@ -18,6 +18,8 @@ const THREADS_MAX = 500;
 /** A new thread can be subscribed to as soon as its file is there. */
 const SUBSCRIBE_RETRY_MS = 150;
 const SUBSCRIBE_TRIES = 20;
+/** How a turn ended is told just after its thread went idle. */
+const SETTLE_MS = 1500;
 
 export interface ThreadView {
   readonly thread: wire.Thread;
@@ -58,6 +60,7 @@ interface Followed {
   /** Hand-outs of ours that are under way. */
   holds: number;
   retry: CancelTimer;
+  settle: CancelTimer;
   /** Items that an approval may be asked for; only file changes, which the question itself does not show. */
   readonly items: Map<string, unknown>;
 }
@@ -132,7 +135,7 @@ export class AppServer {
   }
 
   close(): void {
-    for (const { retry } of this.#threads.values()) retry();
+    for (const followed of this.#threads.values()) stopTimers(followed);
     this.#connection?.close();
   }
 
@@ -149,7 +152,7 @@ export class AppServer {
       if (done) return;
       done = true;
       followed.holds -= 1;
-      void this.#settle(followed);
+      this.#settle(followed);
     };
   }
 
@@ -261,7 +264,7 @@ export class AppServer {
     if (status.type === 'active') void this.#subscribe(followed);
     else {
       followed.turn = undefined;
-      void this.#settle(followed);
+      this.#settle(followed);
     }
     this.#options.listener.changed(followed);
   }
@@ -311,6 +314,7 @@ export class AppServer {
       subscribing: undefined,
       holds: 0,
       retry: () => undefined,
+      settle: () => undefined,
       items: new Map(),
     };
     this.#threads.set(thread.id, followed);
@@ -321,7 +325,7 @@ export class AppServer {
   #drop(threadId: string): void {
     const followed = this.#threads.get(threadId);
     if (followed === undefined) return;
-    followed.retry();
+    stopTimers(followed);
     this.#threads.delete(threadId);
     this.#options.listener.gone(threadId, 'Codex closed the session.');
   }
@@ -331,7 +335,7 @@ export class AppServer {
     if (followed.subscribed) return Promise.resolve();
     followed.subscribing ??= this.#resume(followed, tries).finally(() => {
       followed.subscribing = undefined;
-      void this.#settle(followed);
+      this.#settle(followed);
     });
     return followed.subscribing;
   }
@@ -364,7 +368,12 @@ export class AppServer {
     return followed.holds > 0 || followed.status.type === 'active';
   }
 
-  async #settle(followed: Followed): Promise<void> {
+  #settle(followed: Followed): void {
+    followed.settle();
+    followed.settle = this.#options.clock.after(SETTLE_MS, () => void this.#unsubscribe(followed));
+  }
+
+  async #unsubscribe(followed: Followed): Promise<void> {
     if (this.#wanted(followed) || !followed.subscribed || followed.subscribing !== undefined || !this.open) return;
     followed.subscribed = false;
     const params = wire.ThreadUnsubscribeParams.parse({ threadId: followed.thread.id });
@@ -374,7 +383,7 @@ export class AppServer {
   }
 
   #closed(): void {
-    for (const { retry } of this.#threads.values()) retry();
+    for (const followed of this.#threads.values()) stopTimers(followed);
     this.#options.listener.closed();
   }
 
@@ -382,6 +391,11 @@ export class AppServer {
     if (this.#connection === undefined) throw notLoaded();
     return this.#connection.request(method, schema, params);
   }
+}
+
+function stopTimers({ retry, settle }: Followed): void {
+  retry();
+  settle();
 }
 
 function notLoaded(): IntercomError {

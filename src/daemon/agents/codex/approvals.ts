@@ -6,8 +6,8 @@
  * the agent goes on and can say why it stopped.
  */
 import { createHash } from 'node:crypto';
-import type { ToolSubject } from '../../../protocol/model.ts';
-import { oneLine, toolInputText } from '../tool-words.ts';
+import type { PermissionAsk } from '../../sessions/agent-port.ts';
+import { oneLine } from '../tool-words.ts';
 import type { ServerRequest } from './connection.ts';
 import { ApprovalDecision, CommandApprovalParams, FileApprovalParams, FileChangeItem } from './protocol/messages.ts';
 import type { RequestId } from './protocol/messages.ts';
@@ -17,12 +17,12 @@ export interface Dialog {
   /** The same for the same question, also after a restart of the daemon. */
   readonly ref: string;
   readonly session: string;
-  readonly subject: Pick<ToolSubject, 'tool' | 'summary' | 'input' | 'cut' | 'cwd' | 'intent' | 'suggestions'>;
+  readonly ask: PermissionAsk;
 }
 
 export interface DialogVerdict {
   readonly verdict: 'allow' | 'deny';
-  /** Which of the subject's suggestions was taken. */
+  /** Which of the suggestions was taken. */
   readonly suggestion?: number | undefined;
 }
 
@@ -55,8 +55,8 @@ export class CodexApprovals {
     this.#answer = answer;
   }
 
-  asked(request: ServerRequest, item: unknown, cwd: (session: string) => string): void {
-    const question = read(request, item, cwd);
+  asked(request: ServerRequest, item: unknown): void {
+    const question = read(request, item);
     if (question === undefined || this.#open.size >= OPEN_MAX) return;
     // A new subscription is told of what is open already.
     if (this.#open.get(request.id)?.ref === question.dialog.ref) return;
@@ -95,19 +95,19 @@ interface Question {
   readonly offers: readonly ApprovalDecision[];
 }
 
-function read(request: ServerRequest, item: unknown, cwd: (session: string) => string): Question | undefined {
+function read(request: ServerRequest, item: unknown): Question | undefined {
   if (request.method === 'item/commandExecution/requestApproval') {
     const asked = CommandApprovalParams.safeParse(request.params);
-    return asked.success ? commandQuestion(asked.data, cwd) : undefined;
+    return asked.success ? commandQuestion(asked.data) : undefined;
   }
   if (request.method === 'item/fileChange/requestApproval') {
     const asked = FileApprovalParams.safeParse(request.params);
-    return asked.success ? fileQuestion(asked.data, item, cwd) : undefined;
+    return asked.success ? fileQuestion(asked.data, item) : undefined;
   }
   return undefined;
 }
 
-function commandQuestion(asked: CommandApprovalParams, cwd: (session: string) => string): Question {
+function commandQuestion(asked: CommandApprovalParams): Question {
   const offers: ApprovalDecision[] = [];
   const suggestions: string[] = [];
   for (const offered of asked.availableDecisions ?? []) {
@@ -117,54 +117,21 @@ function commandQuestion(asked: CommandApprovalParams, cwd: (session: string) =>
     offers.push(decision.data);
     suggestions.push(label);
   }
-  const command = asked.command ?? '';
-  return {
-    offers,
-    dialog: {
-      ref: refOf(asked),
-      session: asked.threadId,
-      subject: {
-        tool: 'Run a command',
-        summary: oneLine(command, 500) || 'a command that Codex does not show',
-        ...toInput({ command }),
-        cwd: asked.cwd ?? cwd(asked.threadId),
-        suggestions,
-        ...intent(asked.reason),
-      },
-    },
-  };
+  const input = { command: asked.command ?? '(Codex does not show the command)' };
+  const ask = { tool: 'shell', input, intent: asked.reason ?? undefined, suggestions };
+  return { offers, dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
-function fileQuestion(asked: FileApprovalParams, item: unknown, cwd: (session: string) => string): Question {
+function fileQuestion(asked: FileApprovalParams, item: unknown): Question {
   const change = FileChangeItem.safeParse(item);
   const changes = change.success ? change.data.changes : [];
-  const paths = changes.map(({ path }) => path);
-  const root = asked.grantRoot ?? undefined;
-  const diff = changes.map((one) => `${one.path}\n${one.diff}`).join('\n\n');
-  return {
-    offers: [],
-    dialog: {
-      ref: refOf(asked),
-      session: asked.threadId,
-      subject: {
-        tool: 'Change files',
-        summary: oneLine(paths.join(', '), 500) || (root ?? 'files that Codex does not name'),
-        ...toInput(diff === '' ? asked : { command: diff }),
-        cwd: cwd(asked.threadId),
-        suggestions: [],
-        ...intent(asked.reason),
-      },
-    },
+  const files = changes.map(({ path }) => path).join(', ');
+  const input = {
+    file_path: files === '' ? (asked.grantRoot ?? '(Codex does not name the files)') : files,
+    changes: changes.map(({ path, diff }) => (changes.length === 1 ? diff : `${path}\n${diff}`)).join('\n\n'),
   };
-}
-
-function toInput(value: unknown): { readonly input: string; readonly cut: boolean } {
-  const { text, cut } = toolInputText(value);
-  return { input: text, cut };
-}
-
-function intent(reason: string | null | undefined): { readonly intent?: string } {
-  return typeof reason === 'string' && reason !== '' ? { intent: reason.slice(0, 2000) } : {};
+  const ask = { tool: 'apply_patch', input, intent: asked.reason ?? undefined, suggestions: [] };
+  return { offers: [], dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
 /** Only what outlasts this one question is a suggestion. */

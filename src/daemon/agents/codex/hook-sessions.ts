@@ -6,6 +6,7 @@ import type { Clock } from '../../../platform/clock.ts';
 import type { SessionState } from '../../../protocol/model.ts';
 import type { Caller, Projects, SessionBook } from '../../ports.ts';
 import type { HookFacts } from '../../sessions/agent-port.ts';
+import type { ManagedLookup } from '../../sessions/managed.ts';
 import type { ProcessTable } from '../process-table.ts';
 
 /** Sessions whose hooks are remembered. */
@@ -26,6 +27,7 @@ export interface HookSessionsOptions {
   readonly projects: Projects;
   readonly processes: ProcessTable;
   readonly clock: Clock;
+  readonly managed?: ManagedLookup | undefined;
 }
 
 const STATES: Readonly<Partial<Record<HookFacts['moment'], SessionState>>> = {
@@ -71,10 +73,11 @@ export class HookSessions {
     };
     this.#remember(session, known);
     if (facts.transcript !== undefined) known.transcript = facts.transcript;
-    // A managed session is told by its runner; without a process nobody could say when it ends.
+    // Without a process nobody could say when it ends.
     const before = book.get(session);
     if (served || known.procStart === undefined || (before !== undefined && !known.published)) return;
     known.published = true;
+    const run = this.#options.managed?.of(session, pid)?.run;
     book.put({
       id: session,
       project: projects.forDirectory(facts.cwd).id,
@@ -84,7 +87,8 @@ export class HookSessions {
       state: STATES[moment] ?? before?.state ?? 'unknown',
       stateSince: isoTime(clock.now()),
       startedAt: isoTime(known.firstSeen),
-      managed: false,
+      managed: run !== undefined,
+      ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
       rung: 'hooks',
       rungNote: 'It runs without an app-server: mail comes with its next tool or prompt, and cannot wake it.',
       ...(facts.permissionMode === undefined ? {} : { permissionMode: facts.permissionMode }),
