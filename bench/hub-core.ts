@@ -83,6 +83,7 @@ async function one(lane: number): Promise<void> {
     threadId: threads[lane] ?? '',
     priority: 'normal',
     requireApproval: 'auto',
+    launch: 'never',
     depth: 0,
     submittedAt: new Date().toISOString(),
   };

@@ -1,6 +1,7 @@
 /** Structured logs (pino, JSON lines on stderr), free of secrets: known secret fields are censored wherever they appear. */
 import { destination, pino, stdSerializers } from 'pino';
 import type { Logger } from 'pino';
+import { errorCode } from './files.ts';
 
 export type Log = Logger;
 
@@ -30,10 +31,17 @@ export function createLog(options: LogOptions): Log {
       name: options.name,
       level: options.level,
       redact: { paths, censor: '[secret]' },
-      serializers: { err: stdSerializers.errWithCause },
+      serializers: { err: errorFacts },
     },
     destination({ fd: 2, sync: false }),
   );
+}
+
+/** `code` is what somebody signs in or joins with, and censored everywhere; the code of an error says what went wrong, so it goes by another name. */
+function errorFacts(error: unknown): unknown {
+  const facts: unknown = error instanceof Error ? stdSerializers.errWithCause(error) : error;
+  const code = errorCode(error);
+  return code === undefined || typeof facts !== 'object' ? facts : { ...facts, errorCode: code };
 }
 
 /** A log that goes nowhere, for tests and short commands. */
