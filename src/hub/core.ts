@@ -1,5 +1,5 @@
 /**
- * The hub's core, put together: event log, approvals, registry and messaging on one store.
+ * The hub's core, put together: event log, approvals, registry, messaging and missions on one store.
  *
  * Order: `start` makes true what ran out while the hub was away, then sends; `stop` ends timers and requests first, the store last (by its owner).
  */
@@ -10,10 +10,15 @@ import { StoredEventLog } from './events.ts';
 import { DEFAULT_LIMITS, type MessagingLimits, type PolicyPort } from './messaging/context.ts';
 import { HubMessaging } from './messaging/messaging.ts';
 import { MachineNotices } from './notices/machine-notices.ts';
-import { HubRegistry } from './registry/registry.ts';
+import { HubRegistry, type RegistryHooks } from './registry/registry.ts';
+import type { MissionLimitsOfHub } from './missions/context.ts';
+import { DEFAULT_MISSION_LIMITS } from './missions/context.ts';
+import { HubDialogs } from './missions/dialogs.ts';
+import { HubMissions } from './missions/missions.ts';
 import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/housekeeping.ts';
 import type { Notices } from './services.ts';
 import type { HubStore } from './store/hub-store.ts';
+import { HubTerminals } from './terminals/terminals.ts';
 
 export interface HubCoreOptions {
   readonly store: HubStore;
@@ -26,6 +31,7 @@ export interface HubCoreOptions {
   /** Where what a person should know about machines is told. */
   readonly notices?: Pick<Notices, 'raise' | 'clear'>;
   readonly limits?: Partial<MessagingLimits>;
+  readonly missionLimits?: Partial<MissionLimitsOfHub>;
   readonly retention?: Partial<Retention>;
   /** False for a name that no operator has. */
   readonly knowsOperator?: (name: string) => boolean;
@@ -36,6 +42,9 @@ export interface HubCore {
   readonly approvals: StoredApprovals;
   readonly registry: HubRegistry;
   readonly messaging: HubMessaging;
+  readonly missions: HubMissions;
+  readonly terminals: HubTerminals;
+  readonly dialogs: HubDialogs;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -60,6 +69,7 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
     clock,
     log,
   });
+  const built: { missions?: HubMissions } = {};
   const messaging = new HubMessaging(
     {
       store,
@@ -70,20 +80,43 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
       clock,
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
+      launches: () => built.missions?.answers,
       ...(options.knowsOperator === undefined ? {} : { knowsOperator: options.knowsOperator }),
     },
     (machineId) => registry.doorOf(machineId),
   );
-  registry.connect(messaging);
+  const terminals = new HubTerminals({ store, directory: registry, doorOf: (id) => registry.doorOf(id), clock });
+  const missions = new HubMissions(
+    {
+      store,
+      events,
+      approvals,
+      policy,
+      directory: registry,
+      clock,
+      log,
+      limits: missionLimits(options),
+      mail: messaging,
+    },
+    { say: (actor, message) => messaging.submitFromOperator(actor, message, true), terminals },
+  );
+  built.missions = missions;
+  messaging.carry(missions.items);
+  const dialogs = new HubDialogs({ store, approvals, policy, clock, kick: (id) => messaging.kick(id) });
+  registry.connect(hooksOf(messaging, missions, dialogs));
   const housekeeping = new Housekeeping(store, clock, log, { ...DEFAULT_RETENTION, ...options.retention });
   return {
     events,
     approvals,
     registry,
     messaging,
+    missions,
+    terminals,
+    dialogs,
     start: async () => {
       await registry.start();
       await approvals.start();
+      await missions.start();
       await messaging.start();
       housekeeping.start();
     },
@@ -93,6 +126,32 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
       await housekeeping.stop();
       await approvals.stop();
       await messaging.stop();
+      await missions.stop();
+    },
+  };
+}
+
+function missionLimits({ limits, missionLimits: given }: HubCoreOptions): MissionLimitsOfHub {
+  const { approvalExpirySeconds } = { ...DEFAULT_LIMITS, ...limits };
+  return { ...DEFAULT_MISSION_LIMITS, approvalExpirySeconds, ...given };
+}
+
+/** What the registry tells of machines and sessions, to everybody whom it concerns. */
+function hooksOf(messaging: HubMessaging, missions: HubMissions, dialogs: HubDialogs): RegistryHooks {
+  return {
+    kick: (machineId) => messaging.kick(machineId),
+    sessionEnded: async (transaction, machineId, session) => {
+      await messaging.sessionEnded(transaction, machineId, session);
+      await dialogs.sessionEnded(transaction, machineId, session);
+    },
+    hello: async (transaction, machineId, hello) => {
+      await missions.hello(transaction, machineId, hello);
+      await dialogs.hello(transaction, machineId, hello.dialogs);
+    },
+    machineGone: async (machineId, reason) => {
+      await messaging.machineGone(machineId, reason);
+      await missions.machineGone(machineId, reason);
+      await dialogs.machineGone(machineId);
     },
   };
 }

@@ -136,6 +136,7 @@ class Hub implements RunningHub {
         hubVersion: version,
         notices: shown,
         limits: config.limits,
+        missionLimits: { depth: config.agentLauncher.maxDepth },
         retention: config.retention,
         knowsOperator: (name) => config.operators.some((operator) => operator.name === name),
       });
@@ -155,8 +156,11 @@ class Hub implements RunningHub {
     this.#parts = parts;
     this.#startedAt = clock.now();
     const { joins, policy, operators, notices } = parts;
-    const { events, messaging, approvals, registry } = parts.core;
-    const services = { events, messaging, approvals, registry, joins, policy, operators, notices };
+    const { events, messaging, approvals, registry, missions, terminals, dialogs } = parts.core;
+    const services = {
+      ...{ events, messaging, approvals, registry, joins, policy, operators, notices },
+      ...{ missions, terminals, dialogs },
+    };
     this.services = { ...services, snapshot: (actor) => takeSnapshot(services, parts.store, clock, actor) };
   }
 

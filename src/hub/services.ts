@@ -7,11 +7,15 @@
 import type { HubEvent } from '../protocol/events.ts';
 import type { JoinAccepted, JoinRequest, JoinState } from '../protocol/join.ts';
 import type {
+  ApprovalRaised,
+  CloseApproval,
   FeedbackRequest,
   HelloRequest,
   HelloResponse,
   MessageStatus,
+  RaiseApproval,
   Receipt,
+  StartMission,
   SubmitItem,
   SubmitResult,
   ThreadPage,
@@ -32,7 +36,16 @@ import type {
   Thread,
   Trace,
 } from '../protocol/model.ts';
-import type { DecisionRequest, OperatorSubmit, PolicyView, SignInLink, Snapshot } from '../protocol/operator-api.ts';
+import type { Inspection, Mission, MissionLogPage, MissionNews, MissionNewsResponse } from '../protocol/mission.ts';
+import type { MissionState } from '../protocol/mission-life.ts';
+import type {
+  DecisionRequest,
+  OperatorMission,
+  OperatorSubmit,
+  PolicyView,
+  SignInLink,
+  Snapshot,
+} from '../protocol/operator-api.ts';
 import type { PolicyTest } from '../protocol/operator-api.ts';
 import type { z } from 'zod';
 
@@ -43,6 +56,7 @@ export interface Actor {
 }
 
 export type Unsubscribe = () => void;
+export type MissionNewsResult = z.infer<typeof MissionNewsResponse>['results'][number];
 
 export interface EventLog {
   /** New whenever the numbering starts anew (a new or restored store). */
@@ -103,6 +117,77 @@ export interface Approvals {
    * `changed_since_shown`, `expired`, `forbidden` (a viewer).
    */
   decide(actor: Actor, id: string, decision: DecisionRequest): Promise<Approval>;
+}
+
+/** Who looks: a machine sees only missions that its agents asked for or that it runs; absent, an operator. */
+export interface Viewer {
+  readonly machineId: string;
+}
+
+export interface MissionsQuery {
+  readonly limit: number;
+  /** The id to page backwards from. */
+  readonly before?: string;
+  /** `live`: all that are not over · `over`: the others. */
+  readonly state?: MissionState | 'live' | 'over';
+}
+
+export interface Missions {
+  /** A machine's agent asks. Returns at once, whatever the approval takes; every fault of the request is thrown before anybody is asked. */
+  startFromMachine(machineId: string, start: StartMission): Promise<Mission>;
+  startFromOperator(actor: Actor, start: OperatorMission): Promise<Mission>;
+  /** News of a daemon, in order. */
+  applyNews(machineId: string, news: readonly MissionNews[]): Promise<MissionNewsResult[]>;
+  list(query: MissionsQuery, viewer?: Viewer): Promise<{ missions: Mission[]; more: boolean }>;
+  /** By id or unambiguous prefix. Throws `unknown_mission` or `ambiguous`. */
+  get(idOrPrefix: string, viewer?: Viewer): Promise<Mission>;
+  /** As it is now, or as soon as its state is none of `unless` (none given: another than now), at most after `waitMs`. */
+  wait(
+    idOrPrefix: string,
+    wait: { readonly unless: readonly MissionState[]; readonly waitMs: number; readonly signal: AbortSignal },
+    viewer?: Viewer,
+  ): Promise<Mission>;
+  /** Entries after a number, oldest first. */
+  log(
+    idOrPrefix: string,
+    page: { readonly after: number; readonly limit: number },
+    viewer?: Viewer,
+  ): Promise<MissionLogPage>;
+  /** A machine may end only what its agents asked for. */
+  cancel(idOrPrefix: string, by: Actor | Viewer, reason: string | undefined): Promise<Mission>;
+  pause(actor: Actor, idOrPrefix: string, reason: string | undefined): Promise<Mission>;
+  /** Another run of the same conversation; `text` is said into it. */
+  resume(actor: Actor, idOrPrefix: string, text: string | undefined): Promise<Mission>;
+  /** A new mission with the same request. */
+  rerun(actor: Actor, idOrPrefix: string): Promise<Mission>;
+  /** A new mission in a copy of its conversation. */
+  fork(actor: Actor, idOrPrefix: string, text: string | undefined): Promise<Mission>;
+  /** An ordinary message into its session, in its thread. Throws `conflict` while the session is not known. */
+  send(actor: Actor, idOrPrefix: string, text: string): Promise<MessageStatus>;
+  /** One look at what it does now. Throws `conflict` where it has no session, `machine_away`. */
+  inspect(idOrPrefix: string, viewer?: Viewer): Promise<Inspection>;
+  /** How many are not over, by state. */
+  counts(): Promise<ReadonlyMap<MissionState, number>>;
+}
+
+/** The terminals of sessions on machines, as the hub passes them on. */
+export interface Terminals {
+  /** Throws `unknown_machine`, `unknown_session`, `machine_away`. */
+  inspect(machineId: string, session: string): Promise<Inspection>;
+  /** Where the terminal of a session is watched, checked so far as the hub can know; the daemon has the last word. Throws like `inspect`. */
+  door(
+    machineId: string,
+    session: string,
+    as: { readonly operator: string; readonly write: boolean },
+  ): Promise<{ readonly url: string; readonly headers: Record<string, string> }>;
+}
+
+/** Dialogs of sessions, which a person may answer from afar. */
+export interface ToolApprovals {
+  /** A repeat of `ref` returns the first. `decision` is there at once where policy decided. */
+  raise(machineId: string, raise: RaiseApproval): Promise<z.infer<typeof ApprovalRaised>>;
+  /** It was answered at the terminal, or is gone. Nothing, where it is over or was never raised. */
+  close(machineId: string, close: CloseApproval): Promise<void>;
 }
 
 export interface Registry {
@@ -182,5 +267,8 @@ export interface HubServices {
   readonly policy: Policy;
   readonly operators: Operators;
   readonly notices: Notices;
+  readonly missions: Missions;
+  readonly terminals: Terminals;
+  readonly dialogs: ToolApprovals;
   snapshot(actor: Actor): Promise<Snapshot>;
 }

@@ -1,5 +1,6 @@
 /** All that a first screen needs, and how the hub is. Both are read from the parts as they are; nothing here decides anything. */
 import { isoTime, type Clock } from '../platform/clock.ts';
+import type { MissionState } from '../protocol/mission-life.ts';
 import type { HubStatus, Snapshot } from '../protocol/operator-api.ts';
 import type { SystemNotice } from '../protocol/model.ts';
 import type { Actor, HubServices } from './services.ts';
@@ -8,6 +9,8 @@ import { messageCounts } from './store/messages.ts';
 import { pendingCount } from './store/approvals.ts';
 
 const THREADS = 50;
+const MISSIONS_LIVE = 200;
+const MISSIONS_OVER = 50;
 const APPROVALS_PENDING = 200;
 const APPROVALS_RECENT = 50;
 
@@ -19,7 +22,7 @@ export async function takeSnapshot(
   actor: Actor,
 ): Promise<Snapshot> {
   const { epoch, lastSeq } = services.events;
-  const [machines, agents, pending, waiting, recent, threads, grants, notices] = await Promise.all([
+  const [machines, agents, pending, waiting, recent, threads, grants, notices, live, over] = await Promise.all([
     services.registry.machines(),
     services.registry.agents('all'),
     services.approvals.list({ state: 'pending', order: 'oldest', limit: APPROVALS_PENDING }),
@@ -28,6 +31,8 @@ export async function takeSnapshot(
     services.messaging.threads({ limit: THREADS }),
     services.policy.grants(),
     services.notices.live(),
+    services.missions.list({ state: 'live', limit: MISSIONS_LIVE }),
+    services.missions.list({ state: 'over', limit: MISSIONS_OVER }),
   ]);
   const shown = new Set(pending.map((approval) => approval.id));
   return {
@@ -43,6 +48,7 @@ export async function takeSnapshot(
     threads: threads.threads,
     grants,
     notices,
+    missions: [...live.missions, ...over.missions],
   };
 }
 
@@ -62,6 +68,7 @@ export async function hubStatus(parts: StatusParts): Promise<HubStatus> {
   const machines = await services.registry.machines();
   const count = (status: string): number => machines.filter((machine) => machine.status === status).length;
   const fault = parts.storeFault();
+  const missions = await services.missions.counts();
   return {
     version: parts.version,
     mode: parts.mode,
@@ -72,6 +79,7 @@ export async function hubStatus(parts: StatusParts): Promise<HubStatus> {
     machines: { online: count('online'), away: count('away'), revoked: count('revoked') },
     sessions: machines.reduce((sum, machine) => sum + machine.sessions, 0),
     approvalsPending: await store.read(pendingCount),
+    missions: missionCounts(missions),
     messages: await store.read(messageCounts),
     telegram: await parts.telegram(),
     store: {
@@ -82,4 +90,11 @@ export async function hubStatus(parts: StatusParts): Promise<HubStatus> {
     },
     notices: await services.notices.live(),
   };
+}
+
+function missionCounts(counts: ReadonlyMap<MissionState, number>): NonNullable<HubStatus['missions']> {
+  const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const awaitingApproval = counts.get('awaiting_approval') ?? 0;
+  const queued = counts.get('queued') ?? 0;
+  return { awaitingApproval, queued, live: all - awaitingApproval - queued };
 }

@@ -60,6 +60,8 @@ export const LocalSubmit = z.object({
   priority: Priority.default('normal'),
   idempotencyKey: lineText(200).optional(),
   requireApproval: z.enum(['auto', 'always']).default('auto'),
+  /** Of an ask: whether an agent may be started to answer it (SubmitItem). */
+  launch: z.enum(['auto', 'never']).default('never'),
   expiresInSeconds: z
     .number()
     .int()

@@ -114,6 +114,11 @@ export const SubmitItem = z.object({
   idempotencyKey: lineText(200).optional(),
   /** `always`: ask a person even if policy would let it pass. Nothing can ask for less than policy. */
   requireApproval: z.enum(['auto', 'always']).default('auto'),
+  /**
+   * auto: where nobody works in the recipient's project, an agent is started to answer (an ask only, and by policy) · never: it waits for a
+   * session.
+   */
+  launch: z.enum(['auto', 'never']).default('never'),
   /** How many asks led to this one; each ask raises it by one. */
   depth: z.number().int().min(0).max(100).default(0),
   expiresInSeconds: z

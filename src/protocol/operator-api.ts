@@ -186,6 +186,8 @@ export const HubStatus = z.object({
   machines: z.object({ online: z.number(), away: z.number(), revoked: z.number() }),
   sessions: z.number().int(),
   approvalsPending: z.number().int(),
+  /** Missions that are not over: they wait for a person, for their turn, or are at work. */
+  missions: z.object({ awaitingApproval: z.number(), queued: z.number(), live: z.number() }).optional(),
   messages: z.object({ held: z.number(), queued: z.number(), total: z.number() }),
   telegram: z.object({
     state: z.enum(['off', 'starting', 'online', 'degraded', 'refused']),

@@ -14,6 +14,7 @@ import {
   RotateRequest,
   type DeliverItem,
   type DeliverMessage,
+  type DeliverMission,
 } from '../../src/protocol/daemon-api.ts';
 import { IntercomError } from '../../src/protocol/errors.ts';
 import { Ok } from '../../src/protocol/machine-api.ts';
@@ -25,7 +26,7 @@ export class FakeDaemon {
   secret: string;
   /** Everything that was stored, in order. */
   readonly stored: DeliverItem[] = [];
-  /** Message ids that it will never take. */
+  /** Ids of messages and missions that it will never take. */
   readonly refuses = new Map<string, string>();
   batches = 0;
   /** Requests to deliver, refused ones included. */
@@ -91,6 +92,10 @@ export class FakeDaemon {
     return `http://127.0.0.1:${this.#server?.port ?? 0}`;
   }
 
+  get missions(): DeliverMission[] {
+    return this.stored.filter((item) => item.item === 'mission');
+  }
+
   get messages(): DeliverMessage[] {
     return this.stored.filter((item) => item.item === 'message');
   }
@@ -127,7 +132,8 @@ export class FakeDaemon {
       throw new IntercomError('invalid_request', 'an item is not understood', { next: 'none' });
     this.batches += 1;
     const results = request.items.map(({ seq, body }) => {
-      const refusal = body.item === 'message' ? this.refuses.get(body.id) : undefined;
+      const id = body.item === 'message' ? body.id : body.item === 'mission' ? body.missionId : '';
+      const refusal = this.refuses.get(id);
       if (refusal !== undefined) return { seq, result: 'refused' as const, reason: refusal };
       if (this.#seen.has(seq)) return { seq, result: 'known' as const };
       this.#seen.add(seq);

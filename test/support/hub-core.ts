@@ -12,7 +12,14 @@ import { silentLog } from '../../src/platform/log.ts';
 import type { HubEvent } from '../../src/protocol/events.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.ts';
-import { SubmitItem, type MessageStatus, type Receipt } from '../../src/protocol/machine-api.ts';
+import {
+  StartMission,
+  SubmitItem,
+  type HelloRequest,
+  type MessageStatus,
+  type Receipt,
+} from '../../src/protocol/machine-api.ts';
+import type { AgentOffer, Mission, MissionLogEntry, MissionReport } from '../../src/protocol/mission.ts';
 import type { Approval, Message, Project, Session } from '../../src/protocol/model.ts';
 import { ManualClock } from './manual-clock.ts';
 import { FakeDaemon } from './fake-daemon.ts';
@@ -102,7 +109,12 @@ export class TestHub {
     return daemon;
   }
 
-  async hello(id: string, projects: readonly string[] = ['app'], sessions: readonly Session[] = []): Promise<void> {
+  async hello(
+    id: string,
+    projects: readonly string[] = ['app'],
+    sessions: readonly Session[] = [],
+    more: Partial<HelloRequest> = {},
+  ): Promise<void> {
     await this.core.registry.hello(id, {
       protocol: PROTOCOL_VERSION,
       version: '1.0.0',
@@ -113,8 +125,9 @@ export class TestHub {
       projects: projects.map(projectOf),
       sessions: [...sessions],
       missions: [],
-      agents: [],
+      agents: [CLAUDE],
       dialogs: [],
+      ...more,
     });
   }
 
@@ -139,6 +152,42 @@ export class TestHub {
       submittedAt: new Date(this.clock.now()).toISOString(),
       ...item,
     });
+  }
+
+  /** An agent of this machine asks for a mission. */
+  start(machine: string, start: Partial<StartMission> = {}): Promise<Mission> {
+    const request = { fromProject: 'app', machine: 'server', project: 'app', text: 'count the files', ...start };
+    return this.core.missions.startFromMachine(machine, StartMission.parse(request));
+  }
+
+  /** What its machine says of a mission. */
+  report(machine: string, mission: Mission, report: Partial<MissionReport>): Promise<string | undefined> {
+    const at = new Date(this.clock.now()).toISOString();
+    return this.core.missions
+      .applyNews(machine, [{ news: 'report', missionId: mission.id, run: 1, at, ...report }])
+      .then(([result]) => result);
+  }
+
+  /** The mission's log grows on its machine. */
+  logNews(
+    machine: string,
+    mission: Mission,
+    entries: readonly Partial<MissionLogEntry>[],
+  ): Promise<string | undefined> {
+    const at = new Date(this.clock.now()).toISOString();
+    const full = entries.map((entry) => ({ seq: 1, run: 1, at, kind: 'text' as const, label: 'says', ...entry }));
+    return this.core.missions
+      .applyNews(machine, [{ news: 'log', missionId: mission.id, entries: full }])
+      .then(([result]) => result);
+  }
+
+  /** Resolves when the mission is in this state. */
+  async untilMission(id: string, fits: (mission: Mission) => boolean): Promise<Mission> {
+    const event = await this.until(
+      (heard) => heard.type === 'mission.changed' && heard.mission.id === id && fits(heard.mission),
+    );
+    if (event.type !== 'mission.changed') throw new Error('not a mission');
+    return event.mission;
   }
 
   receipt(machine: string, messageId: string, state: Receipt['state'], more: Partial<Receipt> = {}) {
@@ -247,6 +296,9 @@ function makeCore(
     knowsOperator: (name) => ['ada', 'bob', 'eve'].includes(name),
   });
 }
+
+/** What every machine of a test can start, unless told. */
+export const CLAUDE: AgentOffer = { name: 'claude', version: '2.0.0', runtimes: ['terminal', 'headless'] };
 
 export function projectOf(id: string): Project {
   return {

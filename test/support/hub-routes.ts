@@ -25,7 +25,7 @@ export async function hubRoutes(hub: TestHub): Promise<HubRoute[]> {
   return Object.entries(document.paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, { tags, requestBody }]) => ({
       method: Method.parse(method.toUpperCase()),
-      path: path.replace('{id}', idFor(path)),
+      path: path.replace('{id}', idFor(path)).replace(/\{\w+\}/g, 'nowhere'),
       tag: tags[0] ?? '',
       hasBody: requestBody !== undefined,
     })),
@@ -33,6 +33,7 @@ export async function hubRoutes(hub: TestHub): Promise<HubRoute[]> {
 }
 
 function idFor(path: string): string {
+  if (path.includes('/missions/')) return `mis_${ID}`;
   if (path.includes('/messages/')) return `msg_${ID}`;
   if (path.includes('/threads/')) return `thr_${ID}`;
   if (path.includes('/approvals/')) return `apr_${ID}`;

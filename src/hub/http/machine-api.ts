@@ -27,6 +27,7 @@ import {
 import { Trace } from '../../protocol/model.ts';
 import type { HubServices } from '../services.ts';
 import { callerAddress } from './caller-address.ts';
+import { machineMissionRoutes } from './mission-routes.ts';
 import { pageOf, PageQueryText } from './queries.ts';
 
 const OK = { ok: true } as const;
@@ -48,6 +49,7 @@ export function machineApi(
   const api = new Api(authenticate);
   presenceRoutes(api, services, parts);
   messageRoutes(api, services);
+  machineMissionRoutes(api, services);
   return api;
 }
 

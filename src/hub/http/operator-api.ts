@@ -29,6 +29,7 @@ import {
   ThreadsPage,
 } from '../../protocol/operator-api.ts';
 import type { Actor, HubServices } from '../services.ts';
+import { operatorMissionRoutes } from './mission-routes.ts';
 import { requireRole, type Caller, type OperatorAuth } from './operator-auth.ts';
 import { countText, pageOf, PageQueryText, positionOf, secondsText } from './queries.ts';
 
@@ -48,7 +49,7 @@ const MachinePath = z.object({ id: MachineId });
 const EVENTS_PAGE_MAX = 500;
 
 /** Routes of one role: checks it, and hands the actor on. */
-type RoleRoute = <Answer, Params = undefined, Query = undefined, Body = undefined>(
+export type RoleRoute = <Answer, Params = undefined, Query = undefined, Body = undefined>(
   spec: RouteSpec<Params, Query, Body, Answer>,
   handler: (context: RouteContext<Caller, Params, Query, Body>, actor: Actor) => Promise<Answer>,
 ) => void;
@@ -69,6 +70,7 @@ export function operatorApi(parts: OperatorApiParts): Api<Caller> {
   messageRoutes(parts, needs);
   machineRoutes(parts, needs);
   policyRoutes(parts, needs);
+  operatorMissionRoutes(parts.services, needs('viewer'), needs('operator'));
   return api;
 }
 

@@ -25,6 +25,7 @@ import { operatorApi } from './operator-api.ts';
 import { OperatorAuth, type Caller } from './operator-auth.ts';
 import { SessionCookies, signInRoutes } from './sign-in-routes.ts';
 import { EventStreams } from './stream.ts';
+import { TerminalRelay, TERMINALS_PATH } from './terminal-relay.ts';
 import { securityHeaders, WebApp } from './web-app.ts';
 
 export interface HubHttpOptions {
@@ -69,18 +70,23 @@ export async function startHubHttp(options: HubHttpOptions): Promise<HubHttp> {
     isLocal: (request) => local.has(request),
   });
   const streams = new EventStreams({ events: options.services.events, auth, clock, log });
+  const terminals = new TerminalRelay({ terminals: options.services.terminals, auth, clock, log });
+  const upgrade: UpgradeListener = (request, socket, head) => {
+    const target = request.url?.startsWith(TERMINALS_PATH) === true ? terminals : streams;
+    target.upgrade(request, socket, head);
+  };
   const app = appOf(options, auth, cookies, (request) => local.has(request));
   const open: Listening[] = [];
   const add = async (address: ListenAddress): Promise<void> => {
-    const upgrade: UpgradeListener = (request, socket, head) => streams.upgrade(request, socket, head);
     open.push(await listen(address, app, upgrade));
   };
   const close = async (): Promise<void> => {
     streams.close();
+    terminals.close();
     await Promise.all(open.map((one) => one.close()));
   };
   try {
-    open.push(await listenLocally(options.socket, local, app, streams));
+    open.push(await listenLocally(options.socket, local, app, upgrade));
     const [first, ...others] = options.addresses;
     if (first !== undefined) await add(first);
     for (const address of others) {
@@ -103,7 +109,7 @@ function listenLocally(
   socket: string,
   local: WeakSet<IncomingMessage>,
   app: Express,
-  streams: EventStreams,
+  upgrade: UpgradeListener,
 ): Promise<Listening> {
   return listen(
     { socket },
@@ -113,7 +119,7 @@ function listenLocally(
     },
     (request, connection, head) => {
       local.add(request);
-      streams.upgrade(request, connection, head);
+      upgrade(request, connection, head);
     },
   );
 }

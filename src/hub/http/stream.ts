@@ -9,11 +9,12 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import { IntercomError, toIntercomError, type ErrorBody } from '../../protocol/errors.ts';
+import { IntercomError } from '../../protocol/errors.ts';
 import { ClientFrame, type HubEvent, type StreamFrame } from '../../protocol/events.ts';
 import type { EventLog } from '../services.ts';
 import type { OperatorAuth } from './operator-auth.ts';
 import { positionOf } from './queries.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 
 const PATH = '/api/operator/stream';
 const STREAMS_MAX = 200;
@@ -71,7 +72,7 @@ export class EventStreams {
         this.#server.handleUpgrade(request, socket, head, (client) => {
           this.#start({ socket: client, operator, request, waiting: [], lastSent: 0, alive: true, heard: 0 });
         }),
-      (error: unknown) => this.#refuse(socket, error),
+      (error: unknown) => refuseUpgrade(socket, error, this.#parts.log, 'a stream could not be opened'),
     );
   }
 
@@ -193,22 +194,6 @@ export class EventStreams {
         if (error instanceof IntercomError && error.code !== 'storage_failed') stream.socket.close(4401, 'signed out');
       });
     }
-  }
-
-  #refuse(socket: Duplex, thrown: unknown): void {
-    const error = toIntercomError(thrown);
-    if (error.code === 'internal') this.#parts.log.error({ err: thrown }, 'a stream could not be opened');
-    const body = JSON.stringify({ error: error.toWire() } satisfies ErrorBody);
-    socket.end(
-      [
-        `HTTP/1.1 ${error.status} Refused`,
-        'Content-Type: application/json; charset=utf-8',
-        `Content-Length: ${Buffer.byteLength(body)}`,
-        'Connection: close',
-        '',
-        body,
-      ].join('\r\n'),
-    );
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Waiters } from '../../platform/waiters.ts';
+import type { AgentAddress } from '../../protocol/address.ts';
 import type { Grant, GrantScope, PolicyLevel, PolicyVerdict } from '../../protocol/model.ts';
 import type { StoredApprovals } from '../approvals/approvals.ts';
 import type { PolicyQuestion } from '../approvals/policy.ts';
@@ -34,6 +35,38 @@ export interface OtherItems {
     row: OutboxRow,
     result: DeliverResponse['results'][number],
   ): Promise<void>;
+}
+
+/** A question to a project in which nobody works. */
+export interface QuestionToLaunch {
+  readonly from: AgentAddress;
+  readonly to: AgentAddress;
+  readonly text: string;
+  readonly threadId: string;
+  readonly messageId: string;
+}
+
+export interface PlannedLaunch {
+  /** The launch must be decided by a person. */
+  readonly asks: boolean;
+  readonly rule: string;
+  /** `approvalId`: of the question, which the launch waits for too. Gives the approval that decides about both, if there is one. */
+  store(
+    transaction: HubTransaction,
+    approvalId: string | undefined,
+  ): Promise<{ readonly missionId: string; readonly approvalId: string | null }>;
+}
+
+/** Missions, as questions need them. Each call is part of the transaction that it is given. */
+export interface LaunchPort {
+  /** Undefined: no agent can or may be started for it. */
+  plan(db: HubDb, question: QuestionToLaunch): Promise<PlannedLaunch | undefined>;
+  /** The question was let pass. True: a mission answers it, so it is not sent to a session. */
+  passed(transaction: HubTransaction, messageId: string, by: string | undefined): Promise<boolean>;
+  /** The question ended without an answer. */
+  ended(transaction: HubTransaction, messageId: string, reason: string): Promise<void>;
+  /** Whether a mission answers it. */
+  answers(db: HubDb, messageId: string): Promise<boolean>;
 }
 
 export interface MessagingLimits {
@@ -70,6 +103,8 @@ export interface MessagingParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: MessagingLimits;
+  /** Missions are made after messaging, so they are asked for when they are needed. */
+  readonly launches?: () => LaunchPort | undefined;
   /** False for a name that no operator has. Everybody is known if absent. */
   readonly knowsOperator?: (name: string) => boolean;
 }

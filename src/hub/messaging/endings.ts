@@ -6,6 +6,7 @@
  */
 import { isoTime } from '../../platform/clock.ts';
 import { IntercomError } from '../../protocol/errors.ts';
+import { canMove } from '../../protocol/message-life.ts';
 import type { Approval, Decision } from '../../protocol/model.ts';
 import { overdue, underWayWith, unansweredIn, watchedUntil } from '../store/messages.ts';
 import { deleteOutboxItem, outboxOf } from '../store/outbox.ts';
@@ -60,6 +61,11 @@ export class Endings {
     const why = reason ?? `cancelled by ${by}`;
     if (row.state === 'cancelled') return row;
     if (row.state === 'submitted' || row.state === 'held') return this.#end(unit, row, 'cancelled', why, by);
+    // Its agent was started for it and is ended with it.
+    const launches = row.kind === 'ask' && canMove(row.state, 'cancelled') ? this.#parts.launches?.() : undefined;
+    if (launches !== undefined && (await launches.answers(unit.db, row.id))) {
+      return this.#end(unit, row, 'cancelled', why, by);
+    }
     if (row.state !== 'queued' && row.state !== 'dispatched') {
       throw new IntercomError('conflict', `It is ${row.state} already and cannot be taken back.`, {
         next: 'Write another message that corrects it.',

@@ -26,6 +26,10 @@ export class MessageFlow {
   /** A message that just became `queued`: sends it on its way, or lets it wait behind an earlier one. */
   async passed(unit: MessageUnit, row: MessageRow): Promise<MessageRow> {
     let passed = row;
+    const launched = row.kind === 'ask' ? this.#parts.launches?.() : undefined;
+    if (launched !== undefined && (await launched.passed(unit.transaction, row.id, row.approved_by ?? undefined))) {
+      return row;
+    }
     if (row.recipient_machine !== null) {
       const earlier = await this.#earlier(unit, row);
       if (earlier === undefined) {
@@ -48,6 +52,11 @@ export class MessageFlow {
   ): Promise<MessageRow> {
     const fields = { ...change.fields, waits_behind: null, watch_at: null };
     const ended = await unit.move(row, state, { ...change, fields });
+    if (row.kind === 'ask') {
+      await this.#parts
+        .launches?.()
+        ?.ended(unit.transaction, row.id, `${state} (${change.reason ?? 'no reason given'})`);
+    }
     await this.left(unit, row);
     await this.news(unit, ended, state === 'cancelled' && change.by === row.sender);
     return ended;

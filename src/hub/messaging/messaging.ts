@@ -32,6 +32,7 @@ import {
   threadMessages,
   toMessage,
 } from '../store/messages.ts';
+import type { MissionRow } from '../store/mission-schema.ts';
 import type { MessageRow } from '../store/schema.ts';
 import { threadById, threadPage, toThread } from '../store/threads.ts';
 import { GrantCache } from './admission.ts';
@@ -40,6 +41,7 @@ import { Deadlines } from './deadlines.ts';
 import { Dispatcher, type DoorOf } from './dispatch.ts';
 import { Endings } from './endings.ts';
 import { MessageFlow } from './flow.ts';
+import { Launched } from './launched.ts';
 import { Receipts, type ReceiptResult } from './receipts.ts';
 import { statusOf, waitsFor } from './status.ts';
 import { Submission } from './submit.ts';
@@ -58,6 +60,7 @@ export class HubMessaging implements Messaging {
   readonly #receipts: Receipts;
   readonly #endings: Endings;
   readonly #deadlines: Deadlines;
+  readonly #launched: Launched;
 
   constructor(parts: MessagingParts, doorOf: DoorOf) {
     this.#parts = parts;
@@ -71,6 +74,7 @@ export class HubMessaging implements Messaging {
     this.#dispatcher = new Dispatcher(parts, this.#aftermath, flow, doorOf);
     this.#submission = new Submission(parts, flow);
     this.#receipts = new Receipts(parts, flow);
+    this.#launched = new Launched(parts, flow);
     this.#endings = new Endings(parts, flow, this.#dispatcher);
     this.#deadlines = new Deadlines(parts.clock, parts.log, {
       next: () => this.#nextDeadline(),
@@ -87,6 +91,11 @@ export class HubMessaging implements Messaging {
   /** Who knows what the items of the outbox are that are about no message. Before `start`. */
   carry(others: OtherItems): void {
     this.#dispatcher.carry(others);
+  }
+
+  /** For missions, in their transaction: a mission that answers a question moved, and the question follows. */
+  async missionMoved(transaction: HubTransaction, mission: MissionRow): Promise<void> {
+    if (mission.answers !== null) await this.#within(transaction, (unit) => this.#launched.follow(unit, mission));
   }
 
   /** Whether an outbox row may be with the daemon already. */

@@ -17,7 +17,8 @@ import { countUse } from '../store/grants.ts';
 import { latestInThread, messageByKey } from '../store/messages.ts';
 import type { MessageRow } from '../store/schema.ts';
 import { Gate, GrantCache, type Admission } from './admission.ts';
-import type { MessagingParts } from './context.ts';
+import { sessionsOf } from '../store/machines.ts';
+import type { MessagingParts, PlannedLaunch } from './context.ts';
 import type { MessageFlow } from './flow.ts';
 import { agentTextOf, isSameParty } from './participants.ts';
 import { Recipients, type Recipient } from './recipients.ts';
@@ -37,6 +38,7 @@ interface Draft {
   readonly priority: Priority;
   readonly idempotencyKey: string | undefined;
   readonly requireApproval: 'auto' | 'always';
+  readonly launch: 'auto' | 'never';
   readonly depth: number;
   readonly expiresInSeconds: number | undefined;
   readonly submittedAt: number;
@@ -49,6 +51,8 @@ interface Plan {
   readonly original: MessageRow | undefined;
   readonly recipient: Recipient;
   readonly admission: Admission;
+  /** An agent is started for it. */
+  readonly launch: PlannedLaunch | undefined;
 }
 
 export class Submission {
@@ -90,6 +94,7 @@ export class Submission {
       priority: item.priority,
       idempotencyKey: item.idempotencyKey,
       requireApproval: item.requireApproval,
+      launch: item.launch,
       depth: item.depth,
       expiresInSeconds: item.expiresInSeconds,
       submittedAt: Math.min(Date.parse(item.submittedAt), unit.now),
@@ -117,6 +122,7 @@ export class Submission {
       priority: submit.priority,
       idempotencyKey: submit.idempotencyKey,
       requireApproval: 'auto',
+      launch: 'never',
       depth: 0,
       expiresInSeconds: undefined,
       submittedAt: unit.now,
@@ -177,7 +183,8 @@ export class Submission {
       original,
       requireApproval: draft.requireApproval,
     });
-    return { draft, threadId, original, recipient, admission };
+    const plan = { draft, threadId, original, recipient, admission };
+    return { ...plan, launch: await this.#launch(unit, plan) };
   }
 
   async #original(unit: MessageUnit, draft: Draft): Promise<MessageRow | undefined> {
@@ -244,7 +251,35 @@ export class Submission {
     return found === undefined ? undefined : unit.own(found);
   }
 
-  async #store(unit: MessageUnit, plan: Plan): Promise<MessageRow> {
+  /** An agent to start for a question that nobody is there to answer, if one can and may be. */
+  async #launch(unit: MessageUnit, plan: Omit<Plan, 'launch'>): Promise<PlannedLaunch | undefined> {
+    const { draft, threadId, recipient, admission } = plan;
+    const to = recipient.address;
+    const wanted = draft.kind === 'ask' && draft.launch === 'auto' && admission.outcome !== 'deny';
+    if (!wanted || draft.from.kind !== 'agent' || to.kind !== 'agent' || to.session !== undefined) return undefined;
+    const live = (await sessionsOf(unit.db, to.machine)).get(to.machine) ?? [];
+    if (live.some((session) => session.project === to.project)) return undefined;
+    const question = { from: draft.from, to, text: draft.body, threadId, messageId: draft.id };
+    return this.#parts.launches?.()?.plan(unit.db, question);
+  }
+
+  /** The approval that the message waits for: of the launch that answers it, or its own. */
+  async #approvalFor(
+    unit: MessageUnit,
+    plan: Plan,
+    from: string,
+    to: string,
+    expiresAt: number,
+  ): Promise<string | null> {
+    const { launch, admission } = plan;
+    if (launch?.asks === true) return (await launch.store(unit.transaction, undefined)).approvalId;
+    const own = admission.outcome === 'hold' ? await this.#ask(unit, plan, from, to, expiresAt) : undefined;
+    await launch?.store(unit.transaction, own);
+    return own ?? null;
+  }
+
+  async #store(unit: MessageUnit, given: Plan): Promise<MessageRow> {
+    const plan = withLaunch(given);
     const { draft, admission, recipient } = plan;
     const to = formatAddress(recipient.address);
     const from = formatAddress(draft.from);
@@ -252,7 +287,7 @@ export class Submission {
     const expiresAt = unit.now + seconds * 1000;
     const state = { pass: 'queued', hold: 'held', deny: 'denied' } as const;
     const reason = admission.reason ?? null;
-    const approvalId = admission.outcome === 'hold' ? await this.#ask(unit, plan, from, to, expiresAt) : null;
+    const approvalId = await this.#approvalFor(unit, plan, from, to, expiresAt);
     const row = await unit.add(
       {
         id: draft.id,
@@ -323,6 +358,14 @@ export class Submission {
     });
     return approval.id;
   }
+}
+
+/** A launch that must be decided holds its question too. */
+function withLaunch(plan: Plan): Plan {
+  const { launch, admission } = plan;
+  if (launch?.asks !== true) return plan;
+  const reason = 'waits for an operator: nobody works there, so an agent would be started for it';
+  return { ...plan, admission: { ...admission, outcome: 'hold', rule: launch.rule, reason } };
 }
 
 function unknownThread(id: string): IntercomError {

@@ -28,8 +28,8 @@ function slim(event: NewHubEvent): NewHubEvent {
   if (event.type !== 'mission.changed') return event;
   const { result, ...mission } = event.mission;
   if (result === undefined) return { ...event, mission: { ...mission, text: '' } };
-  const { diff: _diff, diffStat: _diffStat, ...rest } = result;
-  return { ...event, mission: { ...mission, text: '', result: { ...rest, text: '' } } };
+  const { isError, durationMs, cut } = result;
+  return { ...event, mission: { ...mission, text: '', result: { text: '', isError, durationMs, cut } } };
 }
 
 export interface StoredEvent extends EventRow {

@@ -9,6 +9,7 @@ import { deleteGrantsBefore } from './grants.ts';
 import type { HubDb, HubStore } from './hub-store.ts';
 import { deleteSessionsBefore } from './machines.ts';
 import { deleteMessagesBefore } from './messages.ts';
+import { deleteDialogsBefore, deleteMissionsBefore } from './missions.ts';
 
 const EVERY_MS = 10 * 60_000;
 const PAUSE_MS = 50;
@@ -60,9 +61,12 @@ export class Housekeeping {
       deleteEventsBefore(db, before(this.#retention.eventsDays), SLICE),
       deleteMessagesBefore(db, before(this.#retention.messagesDays), SLICE),
       deleteApprovalsBefore(db, before(this.#retention.approvalsDays), SLICE),
+      // A mission goes with the conversation that it belongs to.
+      deleteMissionsBefore(db, before(this.#retention.messagesDays), SLICE),
     ];
     return this.#store.write(async ({ db }) => {
       const deleted = await Promise.all(full(db));
+      await deleteDialogsBefore(db, before(this.#retention.approvalsDays));
       await deleteSessionsBefore(db, before(SESSION_DAYS), SLICE);
       await deleteGrantsBefore(db, before(this.#retention.approvalsDays));
       return deleted.some((count) => count === SLICE);

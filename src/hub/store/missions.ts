@@ -1,8 +1,15 @@
 /** Rows of missions and of their logs. A mission is changed only by compare-and-set of its `version`. */
 import { z } from 'zod';
 import { isoTime } from '../../platform/clock.ts';
-import { Isolation, MissionLimits, MissionLogEntry, MissionLogKind, MissionResult } from '../../protocol/mission.ts';
-import { AgentOffer, type Mission } from '../../protocol/mission.ts';
+import {
+  AgentOffer,
+  Isolation,
+  MissionLimits,
+  MissionLogKind,
+  MissionResult,
+  type Mission,
+  type MissionLogEntry,
+} from '../../protocol/mission.ts';
 import { MISSION_STATES, missionIsOver, type MissionState } from '../../protocol/mission-life.ts';
 import { SessionId } from '../../protocol/address.ts';
 import type { HubDb } from './hub-store.ts';

@@ -84,6 +84,21 @@ const NAMES = [
   ],
   ...['protocol', 'version', 'epoch', 'displayName', 'daemonUrl', 'projects', 'sessions', 'time', 'outbox', 'priority'],
   ...['verdict', 'scope', 'shownHash', 'reason', 'code', 'type', 'message', 'machineId', 'publicKey', 'claimHash'],
+  ...[
+    'machine',
+    'project',
+    'text',
+    'agent',
+    'flags',
+    'limits',
+    'isolation',
+    'runtime',
+    'ref',
+    'session',
+    'subject',
+    'tool',
+  ],
+  ...['news', 'missionId', 'run', 'entries', 'seq', 'label', 'result', 'outcome', 'missions', 'agents', 'dialogs'],
   ...['claimKey', 'waitSeconds', 'description', 'context', 'messageId', 'state', 'at', '__proto__', 'constructor'],
 ];
 const object = fc.dictionary(
@@ -113,9 +128,13 @@ describe('fuzzing the hub', () => {
   }, 120_000);
 
   it('ids and queries: long, strange and repeated, on every route', async () => {
-    const query = fc.dictionary(fc.constantFrom('limit', 'before', 'after', 'wait', 'state', 'filter'), nasty, {
-      maxKeys: 3,
-    });
+    const query = fc.dictionary(
+      fc.constantFrom('limit', 'before', 'after', 'wait', 'state', 'filter', 'unless'),
+      nasty,
+      {
+        maxKeys: 3,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(fc.nat(), nasty, query, fc.boolean(), async (index, id, given, twice) => {
         const route = routes[index % routes.length];

@@ -119,7 +119,8 @@ describe('the operator API', () => {
 
   it('lets a viewer look and change nothing', async () => {
     const own = { origin: hub.url, cookie: cookie('eve') };
-    const open = new Set(['/api/operator/sign-out', '/api/operator/policy/test']);
+    const look = '/api/operator/sessions/nowhere/nowhere/inspect';
+    const open = new Set(['/api/operator/sign-out', '/api/operator/policy/test', look]);
     await everyRoute(
       (route) => (isWrite(route) && !open.has(route.path) ? 'forbidden' : undefined),
       () => own,

@@ -79,6 +79,7 @@ function longMessage(i: number): SubmitItem {
     body: 'long '.repeat(40_000),
     priority: 'normal',
     requireApproval: 'auto',
+    launch: 'never',
     depth: 0,
     submittedAt: new Date().toISOString(),
   };
