@@ -2,7 +2,7 @@
  * The contract of an agent program, held by the real Codex: what its `verified` table says about this version is what is seen here.
  * First the sessions that a person starts by hand (a plain `codex`, with the server that it keeps for itself).
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CodexModel } from './codex-model.ts';
@@ -56,12 +56,12 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
 
   it('mid-turn: a message is steered into the turn that runs and is in its next request', async () => {
     const go = join(cwd, 'go');
-    const cmd = `while [ ! -e go ]; do sleep 0.05; done; echo tool is done`;
+    const cmd = 'echo > going; while [ ! -e go ]; do sleep 0.05; done; echo tool is done';
     model.on({ when: 'Start working', reply: { tool: 'exec_command', input: { cmd } }, times: 1 });
     model.on({ when: 'use tabs', reply: { say: 'Both done.' }, times: 1 });
     await terminal.type('Start working');
     await terminal.press('Enter');
-    await terminal.shows(/Running while/);
+    await rig.until(() => Promise.resolve(existsSync(join(cwd, 'going')) || undefined));
     await rig.session((one) => one.id === session && one.state === 'working');
     const message = toSession('By the way: use tabs.');
     await rig.deliver(message);
@@ -80,15 +80,15 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
     }) as const;
 
   it('approval from afar: allowed there, the dialog at the terminal closes and the command runs', async () => {
-    model.on({ when: 'Make the first file', reply: asks('/tmp/ic-codex-never-1'), times: 1 });
+    model.on({ when: 'Make the first file', reply: asks('never-1'), times: 1 });
     model.on({ when: 'exited with code 0', reply: { say: 'Made it.' }, times: 1 });
     await terminal.type('Make the first file');
     await terminal.press('Enter');
     await terminal.shows(APPROVAL);
     const open = await rig.until(() => Promise.resolve(rig.dialogs.at(0)));
     expect(open.dialog).toMatchObject({ session, ask: { tool: 'shell', intent: 'May I?' } });
-    expect(JSON.stringify(open.dialog.ask.input)).toContain('touch /tmp/ic-codex-never-1');
-    expect(open.dialog.ask.suggestions).toEqual(['Always allow commands that start with: touch /tmp/ic-codex-never-1']);
+    expect(JSON.stringify(open.dialog.ask.input)).toContain('touch never-1');
+    expect(open.dialog.ask.suggestions).toEqual(['Always allow commands that start with: touch never-1']);
     expect(rig.book.get(session)).toMatchObject({ state: 'waiting', waitingFor: 'permission' });
     expect(open.answer({ verdict: 'allow' })).toBe(true);
     await terminal.shows(/Made it\./);
@@ -97,7 +97,7 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
   });
 
   it('approval from afar: denied there, the agent goes on without it', async () => {
-    model.on({ when: 'Make the second file', reply: asks('/tmp/ic-codex-never-2'), times: 1 });
+    model.on({ when: 'Make the second file', reply: asks('never-2'), times: 1 });
     model.on({ when: /reject|declin/i, reply: { say: 'Then not.' }, times: 1 });
     await terminal.type('Make the second file');
     await terminal.press('Enter');
@@ -107,7 +107,7 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
   });
 
   it('approval at the terminal: the card is closed as answered elsewhere, and a late answer changes nothing', async () => {
-    model.on({ when: 'Make the third file', reply: asks('/tmp/ic-codex-never-3'), times: 1 });
+    model.on({ when: 'Make the third file', reply: asks('never-3'), times: 1 });
     model.on({ when: 'exited with code 0', reply: { say: 'Third made.' }, times: 1 });
     await terminal.type('Make the third file');
     await terminal.press('Enter');
@@ -139,7 +139,7 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
   });
 
   it('a dialog that was open before the daemon started is found, with the same name', async () => {
-    model.on({ when: 'Make the fourth file', reply: asks('/tmp/ic-codex-never-4'), times: 1 });
+    model.on({ when: 'Make the fourth file', reply: asks('never-4'), times: 1 });
     model.on({ when: 'exited with code 0', reply: { say: 'Fourth made.' }, times: 1 });
     await terminal.type('Make the fourth file');
     await terminal.press('Enter');

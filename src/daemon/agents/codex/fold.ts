@@ -23,8 +23,8 @@ const Hook = z.looseObject({
   model: text,
   prompt: text,
   tool_name: text,
-  tool_input: z.unknown(),
-  tool_response: z.unknown(),
+  tool_input: z.unknown().optional(),
+  tool_response: z.unknown().optional(),
   agent_id: text,
   last_assistant_message: text,
   reason: text,
@@ -42,7 +42,7 @@ const Item = z.looseObject({
     .catch(undefined),
   server: text,
   tool: text,
-  arguments: z.unknown(),
+  arguments: z.unknown().optional(),
   query: text,
 });
 type Item = z.infer<typeof Item>;
