@@ -23,7 +23,39 @@ export interface GeminiFacts {
   hooked(): boolean;
 }
 
-const VERIFIED: readonly Verified[] = [];
+const VERIFIED: readonly Verified[] = [
+  { property: 'launch', versions: SEEN },
+  {
+    property: 'hooks',
+    versions: SEEN,
+    note: 'in a terminal, with our extension installed; headless the bridge tells the same',
+  },
+  { property: 'tool', versions: SEEN },
+  {
+    property: 'mid_turn',
+    versions: SEEN,
+    note: 'in a terminal, with the next tool result; headless a message is the next turn',
+  },
+  {
+    property: 'idle_wake',
+    versions: SEEN,
+    note: 'by typing in a terminal that we own; headless by its input; a session that its person started cannot be woken',
+  },
+  {
+    property: 'half_typed',
+    versions: [],
+    note: 'its box is left alone while it holds text: the typing gate, by recorded screens only',
+  },
+  {
+    property: 'approval_afar',
+    versions: SEEN,
+    note: 'headless; the dialog of a terminal cannot be answered by a hook, only on its screen',
+  },
+  { property: 'approval_terminal', versions: SEEN },
+  { property: 'cancel', versions: SEEN },
+  { property: 'resume', versions: SEEN, note: 'a fork is not to be had' },
+  { property: 'offline', versions: SEEN, note: 'with the first prompt after it is resumed' },
+];
 
 export function geminiProgram(facts: GeminiFacts): AgentProgram {
   return {

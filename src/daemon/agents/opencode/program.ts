@@ -11,7 +11,20 @@ import type { AgentProgram, LaunchRequest, Verified } from '../program.ts';
 import { IntercomError } from '../../../protocol/errors.ts';
 
 const SEEN = '1.18.33';
-const VERIFIED: readonly Verified[] = [];
+const HEADLESS_ONLY = 'it is started headless only';
+const VERIFIED: readonly Verified[] = [
+  { property: 'launch', versions: [SEEN] },
+  { property: 'hooks', versions: [], note: 'it has plugins, no hooks; the bridge tells what it does' },
+  { property: 'tool', versions: [SEEN] },
+  { property: 'mid_turn', versions: [], note: 'a message is the next turn' },
+  { property: 'idle_wake', versions: [SEEN], note: 'by its input' },
+  { property: 'half_typed', versions: [], note: HEADLESS_ONLY },
+  { property: 'approval_afar', versions: [SEEN], note: 'a refusal ends its turn' },
+  { property: 'approval_terminal', versions: [], note: HEADLESS_ONLY },
+  { property: 'cancel', versions: [SEEN] },
+  { property: 'resume', versions: [SEEN], note: 'a fork is not to be had' },
+  { property: 'offline', versions: [], note: 'mail waits until a run takes it; not tried with the real program' },
+];
 
 /** opencode names its models by provider, and each provider its key in a variable of its own. */
 const PROVIDER_KEYS = [
