@@ -1,16 +1,10 @@
 /** intercom doctor: every check at once, one line each; exit code 1 when one fails. */
 import type { Command } from 'commander';
-import { findAgent } from '../agent-environment.ts';
+import { findAgent, requirePerson } from '../agent-environment.ts';
+import { confirm } from '../confirm.ts';
+import { checkAgents, checkAgentsLive } from '../doctor/agents.ts';
 import type { Finding } from '../doctor/check.ts';
-import {
-  checkAgents,
-  checkConfiguration,
-  checkDisk,
-  checkFiles,
-  checkHooks,
-  checkNode,
-  checkTailscale,
-} from '../doctor/here.ts';
+import { checkConfiguration, checkDisk, checkFiles, checkHooks, checkNode, checkTailscale } from '../doctor/here.ts';
 import { checkDaemon, checkHub } from '../doctor/mesh.ts';
 import { checkTelegramItself } from '../doctor/telegram.ts';
 import type { Context } from '../io.ts';
@@ -23,12 +17,25 @@ export function define(program: Command, context: () => Context): void {
   program
     .command('doctor')
     .description('Look for what is wrong on this machine and in its mesh, and say what to do.')
+    .option(
+      '--live',
+      'start a throwaway run of each agent and wait for its answer; each costs its account a few tokens',
+    )
+    .option('--yes', 'with --live: do not ask before')
     .option('--json', 'the findings as JSON')
-    .action((options: { json?: true }) => doctor(context(), options.json === true));
+    .action((options: Options) => doctor(context(), options));
 }
 
-async function doctor(context: Context, json: boolean): Promise<void> {
+interface Options {
+  readonly json?: true;
+  readonly live?: true;
+  readonly yes?: true;
+}
+
+async function doctor(context: Context, options: Options): Promise<void> {
   const { io } = context;
+  const json = options.json === true;
+  if (options.live === true) await mayStartAgents(context, options.yes === true);
   const { findings: configuration, loaded } = await checkConfiguration(context);
   const mode = loaded?.config.mode ?? 'standalone';
   const groups = await Promise.all([
@@ -37,11 +44,12 @@ async function doctor(context: Context, json: boolean): Promise<void> {
     checkDaemon(context, mode),
     checkHub(context, mode, loaded?.config.machine.id),
     checkTelegramItself(context, loaded?.config),
-    checkAgents(context).then(one),
+    checkAgents(context, loaded?.config),
     checkHooks(context).then(one),
     checkTailscale().then(one),
   ]);
-  const findings = [checkNode(), ...configuration, ...groups.flat()];
+  const live = options.live === true ? await checkAgentsLive(context, loaded?.config) : [];
+  const findings = [checkNode(), ...configuration, ...groups.flat(), ...live];
   const failed = findings.filter((finding) => finding.state === 'fail').length;
   const warned = findings.filter((finding) => finding.state === 'warn').length;
   if (failed > 0) context.exit(1);
@@ -56,6 +64,12 @@ async function doctor(context: Context, json: boolean): Promise<void> {
   if (agent !== undefined)
     io.out(style.dim(`\nAn agent runs this (${agent.evidence}); operator checks were left out.\n`));
   io.out(`\n${summary(failed, warned, style)}\n`);
+}
+
+/** It spends the person's account, so only the person may, and is asked. */
+async function mayStartAgents({ io }: Context, yes: boolean): Promise<void> {
+  requirePerson(io);
+  await confirm(io, 'Start each installed agent once, with its own account, for one short answer?', yes);
 }
 
 function findingLine(finding: Finding, width: number, style: Style): string {

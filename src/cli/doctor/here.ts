@@ -1,6 +1,5 @@
-/** Checks of this machine that need nobody to answer: Node, configuration, files, disk, Tailscale, agent programs, hooks. */
+/** Checks of this machine that need nobody to answer: Node, configuration, files, disk, Tailscale, hooks. */
 import { stat, statfs } from 'node:fs/promises';
-import { execa } from 'execa';
 import type { Loaded } from '../../config/load.ts';
 import { hooksStatus } from '../../daemon/agents/claude/install.ts';
 import { readableByOthers } from '../../platform/files.ts';
@@ -16,7 +15,6 @@ import type { Finding } from './check.ts';
 /** Below the first number a warning, below the second nothing works for long. Bytes. */
 const DISK_LOW = 1024 ** 3;
 const DISK_OUT = 100 * 1024 ** 2;
-const AGENTS = ['claude', 'codex', 'gemini'];
 
 export function checkNode(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -90,34 +88,6 @@ export async function checkTailscale(): Promise<Finding> {
       'Run `tailscale up`, if other machines belong to the mesh.',
     );
   return warn('Tailscale', 'it gives no usable answer', 'Look at `tailscale status`.');
-}
-
-/** Which agent programs are on the PATH, and their versions. */
-export async function checkAgents({ io }: Context): Promise<Finding> {
-  const found = await Promise.all(AGENTS.map((name) => versionOf(name, io.env)));
-  const there = found.filter((one) => one !== undefined);
-  if (there.length > 0) return ok('agents', there.join(', '));
-  return warn(
-    'agents',
-    `none of ${AGENTS.join(', ')} is on the PATH`,
-    'Install one; `intercom demo` shows everything without.',
-  );
-}
-
-async function versionOf(name: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  try {
-    const { stdout } = await execa(name, ['--version'], {
-      timeout: 10_000,
-      stdin: 'ignore',
-      maxBuffer: 10_000,
-      env,
-      extendEnv: false,
-    });
-    return `${name} ${/[0-9]+\.[0-9]+[^\s]*/.exec(stdout)?.[0] ?? '(unknown version)'}`;
-  } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return missing ? undefined : `${name} (does not say its version)`;
-  }
 }
 
 export async function checkHooks(context: Context): Promise<Finding> {

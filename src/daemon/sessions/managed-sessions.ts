@@ -77,9 +77,7 @@ export class ManagedBook implements ManagedSessions, ManagedLookup {
   }
 
   of(session: string, pid: number | undefined): ManagedFacts | undefined {
-    const all = [...this.#attached];
-    const found =
-      (pid === undefined ? undefined : all.find((one) => one.pid === pid)) ?? all.find((one) => one.id === session);
+    const found = this.#find(session, pid);
     return found === undefined ? undefined : { run: found.run };
   }
 
@@ -90,8 +88,14 @@ export class ManagedBook implements ManagedSessions, ManagedLookup {
   /** The way into a managed session that is ours; undefined: its adapter's own way is better. */
   channelOf(session: Session): Promise<InboxChannel> | undefined {
     if (session.rung !== 'stream' && session.rung !== 'typed') return undefined;
-    const attached = [...this.#attached].find((one) => one.id === session.id || one.pid === session.pid);
-    return attached?.open(session.rung);
+    return this.#find(session.id, session.pid)?.open(session.rung);
+  }
+
+  /** The process first; of several runs of one session (the older has ended and is not told yet) the newest. */
+  #find(session: string, pid: number | undefined): Attached | undefined {
+    const all = [...this.#attached];
+    const byPid = pid === undefined ? undefined : all.find((one) => one.pid === pid);
+    return byPid ?? all.findLast((one) => one.id === session);
   }
 }
 

@@ -13,7 +13,28 @@ import { launchFiles, MCP_FILE, PROMPT_FILE, SETTINGS_FILE } from './launch-file
 const ARGUMENT_MAX = 100_000;
 const BOTH = ['2.1.197', '2.1.329'] as const;
 
-const VERIFIED: readonly Verified[] = [];
+/** What test/agents/claude-missions.agents.test.ts shows, in a terminal and headless. */
+const VERIFIED: readonly Verified[] = [
+  { property: 'launch', versions: BOTH },
+  { property: 'hooks', versions: BOTH },
+  { property: 'tool', versions: BOTH },
+  { property: 'mid_turn', versions: BOTH, note: 'Terminal: inbox socket, before 2.1.224 hooks. Headless: its input.' },
+  {
+    property: 'idle_wake',
+    versions: BOTH,
+    note: 'Terminal: inbox socket; before 2.1.224 it is typed, which is not shown yet. Headless: its input.',
+  },
+  {
+    property: 'half_typed',
+    versions: ['2.1.329'],
+    note: 'Only where there is an inbox socket (2.1.224 and later); nothing is typed over what a person has begun.',
+  },
+  { property: 'approval_afar', versions: BOTH },
+  { property: 'approval_terminal', versions: BOTH, note: 'Headless runs have no terminal: only an operator answers.' },
+  { property: 'cancel', versions: BOTH },
+  { property: 'resume', versions: BOTH },
+  { property: 'offline', versions: BOTH },
+];
 
 export const claudeProgram: AgentProgram = {
   name: 'claude',
