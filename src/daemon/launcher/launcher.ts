@@ -194,14 +194,34 @@ export class Launcher implements MissionDesk {
       if (row.stop !== undefined) await this.#endWaiting(row);
       return;
     }
-    const record = row.runner === undefined ? undefined : await this.#settledRecord(row.runner);
-    if (record === undefined) {
-      // Nothing of it ever ran; whoever reads its directory now finds nothing.
-      if (row.runner !== undefined) await this.#files.remove(row.runner);
-      await this.#requeue(row);
+    const record = row.runner === undefined ? undefined : await this.#files.record(row.runner);
+    if (record !== undefined) {
+      await this.#adopt(row, record);
       return;
     }
-    await this.#adopt(row, record);
+    // Its runner may just be coming up; nobody else waits for that.
+    this.#starting.set(keyOf(row), row);
+    this.#do(() => this.#settle(row));
+  }
+
+  async #settle(row: MissionRow): Promise<void> {
+    const key = keyOf(row);
+    try {
+      const record = row.runner === undefined ? undefined : await this.#settledRecord(row.runner);
+      if (this.#stopped) return;
+      const now = (await this.#options.missions.get(row.id, row.run)) ?? row;
+      if (record !== undefined) {
+        await this.#adopt(now, record);
+        return;
+      }
+      // Nothing of it ever ran; whoever reads its directory now finds nothing.
+      if (row.runner !== undefined) await this.#files.remove(row.runner);
+      await this.#requeue(now);
+      if (now.stop !== undefined) await this.#endWaiting(now);
+    } finally {
+      this.#starting.delete(key);
+      this.#kick();
+    }
   }
 
   /** The record of a runner that may just be coming up. */
@@ -224,6 +244,7 @@ export class Launcher implements MissionDesk {
       return;
     }
     this.#begin(row, record, agent);
+    if (row.stop !== undefined && row.facts.ending === undefined) await this.#runs.get(keyOf(row))?.stop(row.stop);
     this.#options.log.info({ mission: row.id, runner: record.id }, 'a running mission was found again');
   }
 

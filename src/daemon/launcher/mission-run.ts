@@ -39,6 +39,8 @@ const MAIL_WAIT_MS = 120_000;
 /** Without a time from the provider; then twice as long each time. */
 const BACKOFF_MS = 5 * 60_000;
 const BACKOFF_LONGEST_MS = 60 * 60_000;
+/** Clocks differ a little. */
+const AFTER_RESET_MS = 2_000;
 const SAY_AGAIN_MS = 30_000;
 const SHOWN_MAX = 200;
 
@@ -154,9 +156,12 @@ export class MissionRun {
       await this.#change({ stopDone: true, log: [note(this.#now(), reason)], report: { reason } });
       return;
     }
+    if (this.#ending !== undefined || this.#gone) return;
+    // Some end at an interrupt: how it ends is decided before.
+    await this.#decide({ state: 'paused', reason: `Paused${by}${why}`.slice(0, 1000) });
     this.#link.interrupt();
     await pause(this.#parts.clock, INTERRUPT_MS);
-    await this.#end({ state: 'paused', reason: `Paused${by}${why}`.slice(0, 1000) });
+    this.#endProcess();
   }
 
   /** The limits, and what waits for a time; called every second or so. */
@@ -462,7 +467,13 @@ export class MissionRun {
       return;
     }
     const resumeAt = this.#row.facts.resumeAt ?? this.#resumeTime();
-    await this.#changeSurely({ ...this.#lastEntry(last), to: 'rate_limited', facts: { goOnWith: session, resumeAt } });
+    await this.#changeSurely({
+      ...this.#lastEntry(last),
+      to: 'rate_limited',
+      reason: this.#row.reason,
+      facts: { goOnWith: session, resumeAt },
+      report: { resetAt: isoTime(resumeAt) },
+    });
     this.#setFree();
   }
 
@@ -472,8 +483,9 @@ export class MissionRun {
     const now = this.#parts.clock.now();
     const told = this.#tally.limited?.resetAt;
     const at = told === undefined ? Number.NaN : Date.parse(told);
-    // A time that is past, or none: back off.
-    if (at > now) return at + 2_000;
+    if (at > now) return at + AFTER_RESET_MS;
+    // Just past: tried at once, but not again and again.
+    if (!Number.isNaN(at) && this.#row.facts.backoffs === 0) return now + AFTER_RESET_MS;
     return now + Math.min(BACKOFF_LONGEST_MS, BACKOFF_MS * 2 ** Math.min(this.#row.facts.backoffs, 10));
   }
 

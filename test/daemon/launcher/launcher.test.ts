@@ -1,0 +1,321 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemProcesses } from '../../../src/daemon/agents/process-table.ts';
+import { bundle } from '../../support/bundle.ts';
+import { missionItem, Rig, type RigOptions } from './rig.ts';
+
+let runner: string;
+beforeAll(async () => {
+  runner = await bundle('test/support/runner-entry.ts', 'runner', [
+    'node-pty',
+    '@xterm/headless',
+    '@xterm/addon-serialize',
+  ]);
+}, 60_000);
+
+let root: string;
+let rig: Rig | undefined;
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'launch-')));
+  mkdirSync(join(root, 'api'));
+  mkdirSync(join(root, 'web'));
+});
+afterEach(async () => {
+  await rig?.stop();
+  rig = undefined;
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function start(config: RigOptions['config'] = {}, more: Partial<RigOptions> = {}): Promise<Rig> {
+  rig = new Rig({
+    state: join(root, 'state'),
+    projects: { api: join(root, 'api'), web: join(root, 'web'), gone: join(root, 'gone') },
+    intercom: [process.execPath, runner],
+    config,
+    ...more,
+  });
+  await rig.launcher.start();
+  return rig;
+}
+
+const runs = () =>
+  existsSync(join(root, 'state', 'runners')) ? readdirSync(join(root, 'state', 'runners')).length : 0;
+
+describe('a mission', () => {
+  it('runs to its end: states, log, result, exit code, cost', async () => {
+    const one = await start();
+    const item = missionItem('say hello\ntool Bash: ls\ndone all is well');
+    await one.launcher.accept([item, item]);
+    const { result } = await one.reaches(item.missionId, 'completed');
+    expect(result).toMatchObject({ text: 'all is well', isError: false, exitCode: 0, costUsd: 0.25, cut: false });
+    expect(one.states(item.missionId)).toEqual(['starting', 'running', 'completed']);
+    const numbers = one.log.map(({ seq }) => seq);
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+    const log = one.logLines();
+    for (const line of ['text: hello', 'command: Bash: ls', 'result: all is well', 'state: Completed'])
+      expect(log).toContain(line);
+    expect(one.reports.find(({ path }) => path !== undefined)).toMatchObject({ path: join(root, 'api') });
+    expect(await one.launcher.accept([item])).toEqual(['known']);
+  });
+
+  it('seed: a line over 64 KiB failed the mission and left the agent unsupervised', async () => {
+    const one = await start();
+    const item = missionItem('long 3000000\ndone read it all');
+    await one.launcher.accept([item]);
+    expect(await one.reaches(item.missionId, 'completed')).toMatchObject({ result: { text: 'read it all' } });
+  });
+
+  it('seed: a full stderr kept a mission running for ever', async () => {
+    const one = await start();
+    const item = missionItem('stderr 2000000\nexit 3');
+    await one.launcher.accept([item]);
+    const { reason, result } = await one.reaches(item.missionId, 'failed');
+    expect(reason).toMatch(/exit code 3.*error output ended: e+/);
+    expect(result).toMatchObject({ exitCode: 3 });
+  });
+
+  it('seed: "Error…" at the beginning of a result is no failure; is_error is one', async () => {
+    const one = await start();
+    const fine = missionItem('done Errors were found; all are fixed.');
+    const bad = missionItem('error All went well, it seems');
+    await one.launcher.accept([fine, bad]);
+    expect(await one.reaches(fine.missionId, 'completed')).toMatchObject({ result: { isError: false } });
+    expect(await one.reaches(bad.missionId, 'failed')).toMatchObject({ result: { isError: true } });
+  });
+
+  it('is told the environment of the allow-list only, and none of the secrets of the daemon', async () => {
+    const secrets = { INTERCOM_TOKEN: 's3cret', TELEGRAM_BOT_TOKEN: 's3cret', HUB_URL: 's3cret', OTHER: 's3cret' };
+    const env = {
+      PATH: process.env.PATH,
+      HOME: root,
+      SCRIPTED_KEY: 'for the agent',
+      INTERCOM_HOME: join(root, 'i'),
+      ...secrets,
+    };
+    const one = await start({}, { env });
+    const item = missionItem('env\ndone told');
+    await one.launcher.accept([item]);
+    await one.reaches(item.missionId, 'completed');
+    const told = one.log.find(({ kind, detail }) => kind === 'text' && detail !== undefined)?.detail ?? '';
+    expect(told).toContain('for the agent');
+    expect(told).not.toContain('s3cret');
+  });
+});
+
+describe('what can never run here', () => {
+  const refused: [
+    name: string,
+    item: Parameters<typeof missionItem>[1],
+    config: RigOptions['config'],
+    reason: RegExp,
+  ][] = [
+    ['seed: unknown project', { spec: { project: 'nowhere' } }, {}, /no project "nowhere" on laptop/],
+    ['a project whose directory is gone', { spec: { project: 'gone' } }, {}, /is not there/],
+    ['seed: a rejected path is told', {}, { allowed_paths: ['/usr/share'] }, /outside agent_launcher.allowed_paths/],
+    ['an unknown agent', { spec: { agent: 'nobody' } }, {}, /no agent called "nobody".*scripted/],
+    ['an agent that is not installed', { spec: { agent: 'broken' } }, {}, /not installed/],
+    ['a flag that is not on the list', { spec: { flags: ['--yolo'] } }, {}, /"--yolo" may not be given.*--model/],
+    ['a value that looks like a flag', { spec: { flags: ['--model=--yolo'] } }, {}, /may not be given/],
+    ['a runtime that the agent has not', { spec: { runtime: 'terminal' } }, {}, /Ask for headless/],
+    ['too many agents in a row', { item: { depth: 4 } }, {}, /allows 3/],
+    ['a machine that starts none', {}, { max_concurrent: 0 }, /starts no agents/],
+    ['a worktree where there is no repository', { spec: { isolation: 'worktree' } }, {}, /no git repository/],
+  ];
+  for (const [name, more, config, reason] of refused) {
+    it(`${name}: failed with the reason, nothing started`, async () => {
+      const one = await start(config);
+      const item = missionItem('done never', more);
+      await one.launcher.accept([item]);
+      const report = await one.reaches(item.missionId, 'failed');
+      expect(report.reason).toMatch(reason);
+      expect(runs()).toBe(0);
+    });
+  }
+
+  it('a link out of the allowed paths is judged by where it leads', async () => {
+    symlinkSync(join(root, 'web'), join(root, 'api', 'link'));
+    const projects = { api: join(root, 'api', 'link') };
+    const one = await start({ allowed_paths: [join(root, 'api')] }, { projects });
+    const item = missionItem('done never');
+    await one.launcher.accept([item]);
+    expect((await one.reaches(item.missionId, 'failed')).reason).toContain(join(root, 'web'));
+  });
+});
+
+describe('stopping', () => {
+  it('seed: children left alive: cancelling ends the whole group, also one that is deaf', async () => {
+    const one = await start();
+    const file = join(root, 'child');
+    const item = missionItem(`child ${file}\nsay ready\nhang`);
+    await one.launcher.accept([item]);
+    await one.until(() => one.log.some(({ label }) => label === 'ready'));
+    await one.launcher.stopMission({
+      item: 'mission_stop',
+      missionId: item.missionId,
+      run: 1,
+      how: 'cancel',
+      by: 'anna',
+    });
+    expect(await one.reaches(item.missionId, 'cancelled')).toMatchObject({ reason: 'Cancelled by anna' });
+    expect(await systemProcesses.startOf(Number(readFileSync(file, 'utf8')))).toBeUndefined();
+  });
+
+  it('pauses and goes on with the same conversation in the same directory', async () => {
+    const one = await start();
+    const item = missionItem('say busy\nhang');
+    await one.launcher.accept([item]);
+    await one.until(() => one.log.some(({ label }) => label === 'busy'));
+    const session = one.reports.find((report) => report.session !== undefined)?.session ?? '';
+    await one.launcher.stopMission({
+      item: 'mission_stop',
+      missionId: item.missionId,
+      run: 1,
+      how: 'pause',
+      by: 'anna',
+    });
+    await one.reaches(item.missionId, 'paused');
+    expect(await one.launcher.forHello()).toEqual([{ id: item.missionId, run: 1, state: 'paused' }]);
+    const again = missionItem('', {
+      spec: { text: item.spec.text },
+      item: { missionId: item.missionId, run: 2, resume: { session, text: 'cwd\ndone resumed' }, logSeq: 0 },
+    });
+    await one.launcher.accept([again]);
+    expect(await one.reaches(item.missionId, 'completed', 2)).toMatchObject({ result: { text: 'resumed' } });
+    expect(one.log.some(({ label, run }) => run === 2 && label === join(root, 'api'))).toBe(true);
+    expect(one.log.some(({ label, run }) => run === 2 && label.includes(session))).toBe(true);
+    const numbers = one.log.map(({ seq }) => seq);
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+  });
+
+  it('drops what only waits in the queue', async () => {
+    const one = await start({ max_concurrent: 1 });
+    const [first, second] = [missionItem('say busy\nhang'), missionItem('done never')];
+    await one.launcher.accept([first, second]);
+    await one.until(() =>
+      one.reports.some(({ missionId, position }) => missionId === second.missionId && position === 1),
+    );
+    await one.launcher.stopMission({
+      item: 'mission_stop',
+      missionId: second.missionId,
+      run: 1,
+      how: 'cancel',
+      by: 'anna',
+    });
+    await one.reaches(second.missionId, 'cancelled');
+    expect(one.states(second.missionId)).toEqual(['queued', 'cancelled']);
+    await one.launcher.stopMission({
+      item: 'mission_stop',
+      missionId: first.missionId,
+      run: 1,
+      how: 'cancel',
+      by: 'anna',
+    });
+    await one.reaches(first.missionId, 'cancelled');
+  });
+});
+
+describe('limits', () => {
+  const limits: [name: string, text: string, spec: object, state: 'timed_out' | 'failed', reason: RegExp][] = [
+    [
+      'its time',
+      'say busy\nhang',
+      { limits: { maxDurationSeconds: 10 } },
+      'timed_out',
+      /10 seconds, which is its limit/,
+    ],
+    ['silence', 'hang', { limits: { maxIdleSeconds: 10 } }, 'timed_out', /no sign of work for 10 seconds/],
+    ['its budget', 'cost 3\nhang', { limits: { maxBudgetUsd: 2 } }, 'failed', /cost \$3.00; its budget is \$2/],
+  ];
+  for (const [name, text, spec, state, reason] of limits) {
+    it(`${name} ends it`, { timeout: 40_000 }, async () => {
+      const one = await start();
+      const item = missionItem(text, { spec });
+      await one.launcher.accept([item]);
+      expect((await one.reaches(item.missionId, state)).reason).toMatch(reason);
+    });
+  }
+});
+
+describe('waiting', () => {
+  it('for a person is a state of its own, and over with the next word', async () => {
+    const one = await start();
+    const item = missionItem('wait may I?\ndone I did');
+    await one.launcher.accept([item]);
+    expect(await one.reaches(item.missionId, 'waiting_human')).toMatchObject({ reason: 'may I?' });
+    const session = one.reports.find((report) => report.session !== undefined)?.session ?? '';
+    expect(await one.launcher.inspect(session, 5)).toMatchObject({ state: 'waiting_human' });
+    await one.launcher.stopMission({
+      item: 'mission_stop',
+      missionId: item.missionId,
+      run: 1,
+      how: 'cancel',
+      by: 'anna',
+    });
+    await one.reaches(item.missionId, 'cancelled');
+  });
+
+  it(
+    'for a provider ends by itself, with the process or after it, in the same conversation',
+    { timeout: 30_000 },
+    async () => {
+      const one = await start();
+      const resetAt = new Date(Date.now() + 500).toISOString();
+      const [stays, goes] = [
+        missionItem(`limit ${resetAt}\nread\ndone stayed`),
+        missionItem(`limit ${resetAt}\nexit 1`),
+      ];
+      await one.launcher.accept([stays, goes]);
+      expect((await one.reaches(goes.missionId, 'rate_limited')).resetAt).toBeDefined();
+      expect(await one.reaches(goes.missionId, 'completed')).toMatchObject({ result: { text: 'went on' } });
+      expect(await one.reaches(stays.missionId, 'completed')).toMatchObject({ result: { text: 'stayed' } });
+      const again = ['starting', 'running', 'completed'];
+      expect(one.states(goes.missionId)).toEqual(['starting', 'running', 'rate_limited', 'queued', ...again]);
+      expect(one.states(stays.missionId)).toEqual(['starting', 'running', 'rate_limited', 'running', 'completed']);
+    },
+  );
+});
+
+describe('a worktree', () => {
+  async function repository(): Promise<void> {
+    const git = (...args: string[]) =>
+      execa('git', ['-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args], { cwd: join(root, 'api') });
+    await git('init', '-q');
+    await git('commit', '-q', '--allow-empty', '-m', 'first');
+  }
+
+  it('keeps what was changed, and shows it in the result', async () => {
+    await repository();
+    const one = await start();
+    const item = missionItem('write new.txt\ncwd\ndone', { spec: { isolation: 'worktree' } });
+    await one.launcher.accept([item]);
+    const { result } = await one.reaches(item.missionId, 'completed');
+    expect(result).toMatchObject({ worktreeKept: true });
+    expect(result?.branch).toMatch(/^intercom\//);
+    expect(result?.diff).toContain('written by the agent');
+    expect(existsSync(join(root, 'state', 'worktrees', item.missionId, 'new.txt'))).toBe(true);
+    expect(existsSync(join(root, 'api', 'new.txt'))).toBe(false);
+  });
+
+  it('is removed where nothing was', async () => {
+    await repository();
+    const one = await start();
+    const item = missionItem('done nothing to do', { spec: { isolation: 'worktree' } });
+    await one.launcher.accept([item]);
+    expect((await one.reaches(item.missionId, 'completed')).result).toMatchObject({ worktreeKept: false });
+    const { stdout } = await execa('git', ['branch', '--list', 'intercom/*'], { cwd: join(root, 'api') });
+    await expect.poll(() => existsSync(join(root, 'state', 'worktrees', item.missionId))).toBe(false);
+    expect(stdout.length).toBeLessThan(60);
+  });
+});
