@@ -141,8 +141,11 @@ export class Screen {
 
   /** The screen now, as a terminal would have to be told it. */
   snapshot(): Snapshot {
-    const body = this.#serializer.serialize({ scrollback: this.#scrollback });
-    const screen = body + this.#modes.restore();
+    // The second screen is cleared in the colours of the moment: those of the first must not be on then.
+    const body = this.#serializer
+      .serialize({ scrollback: this.#scrollback })
+      .replace('\x1b[?1049h', '\x1b[0m\x1b[?1049h');
+    const screen = body + this.#blankColours() + this.#modes.restore();
     return { cols: this.cols, rows: this.rows, seq: this.#parsed, screen, title: this.#title };
   }
 
@@ -175,6 +178,15 @@ export class Screen {
     this.#terminal.dispose();
   }
 
+  /** Rows below the last letter that are nothing but a background: the serialiser leaves them out. */
+  #blankColours(): string {
+    if (this.#terminal.modes.originMode) return '';
+    const { rows } = this.view();
+    const last = rows.findLastIndex(({ runs }) => runs.some((run) => run.text.trim() !== ''));
+    const drawn = rows.flatMap(({ runs }, y) => (y > last ? backgrounds(runs, y) : []));
+    return drawn.length === 0 ? '' : `\x1b7${drawn.join('')}\x1b8`;
+  }
+
   #hold(bytes: Uint8Array): void {
     this.#held.push(Buffer.from(bytes));
     this.#heldBytes += bytes.length;
@@ -192,6 +204,23 @@ export class Screen {
     while ((this.#waiting[0]?.seq ?? Infinity) <= this.#parsed) this.#waiting.shift()?.resolve();
     for (const listener of [...this.#onParsed]) listener();
   }
+}
+
+function backgrounds(runs: readonly Run[], y: number): string[] {
+  let x = 0;
+  return runs.flatMap(({ bg, text }) => {
+    const at = x;
+    x += text.length;
+    if (bg === undefined) return [];
+    return [`\x1b[${y + 1};${at + 1}H\x1b[0;48;${colourCode(bg)}m\x1b[${text.length}X`];
+  });
+}
+
+/** The end of an SGR sequence for a colour. */
+export function colourCode(value: number | string): string {
+  if (typeof value === 'number') return `5;${value}`;
+  const parts = /^#(..)(..)(..)$/.exec(value)?.slice(1) ?? [];
+  return `2;${parts.map((part) => Number.parseInt(part, 16)).join(';')}`;
 }
 
 function readRow(line: IBufferLine | undefined, cols: number, spare: IBufferCell): Row {

@@ -1,8 +1,16 @@
 /**
  * What the screen shows, as far as it can be told, and the two ways to act on it: typing through the gate, and answering a dialog.
+ *
+ * Invariants: a change is told at most twice a second, and the last one always; the screen is a witness only, nothing here decides what an agent did.
  */
 import type { Clock } from '../../platform/clock.ts';
+import { isoTime } from '../../platform/clock.ts';
 import type { ScreenState, TypingOutcome } from '../../protocol/runner-api.ts';
+import { TypingGate } from './gate.ts';
+import type { GateTerminal } from './gate.ts';
+import { recogniserFor } from './recognisers/all.ts';
+import { toState, UNKNOWN } from './recognisers/recogniser.ts';
+import type { Recogniser } from './recognisers/recogniser.ts';
 import type { AgentTerminal } from './terminal.ts';
 
 export interface WitnessOptions {
@@ -18,34 +26,108 @@ export interface DialogAnswer {
   readonly text?: string | undefined;
 }
 
+const TELL_MS = 500;
+/** Between output and looking: a drawing comes in pieces. */
+const LOOK_MS = 100;
+
 export class Witness {
-  readonly #options: WitnessOptions;
-  #listener: ((state: ScreenState) => void) | undefined;
+  readonly #terminal: AgentTerminal;
+  readonly #recogniser: Recogniser | undefined;
+  readonly #clock: Clock;
+  readonly #gate: TypingGate;
+  readonly #listeners = new Set<(state: ScreenState) => void>();
+  #state: ScreenState | undefined;
+  #told = '';
+  #toldAt = -Infinity;
+  #pending = false;
 
   constructor(options: WitnessOptions) {
-    this.#options = options;
+    this.#terminal = options.terminal;
+    this.#clock = options.clock;
+    this.#recogniser = options.screen === undefined ? undefined : recogniserFor(options.screen);
+    this.#gate = new TypingGate({
+      terminal: gateTerminal(options.terminal, options.clock),
+      recogniser: this.#recogniser,
+      clock: options.clock,
+    });
+    options.terminal.screen.onParsed(() => this.#lookSoon());
   }
 
+  /** The last that was seen; undefined: nothing was printed yet. */
   get state(): ScreenState | undefined {
-    return undefined;
+    return this.#state;
   }
 
   onChange(listener: (state: ScreenState) => void): void {
-    this.#listener = listener;
+    this.#listeners.add(listener);
   }
 
-  async look(lines: number): Promise<{ readonly lines: string[]; readonly state?: ScreenState }> {
-    await this.#options.terminal.screen.flushed();
-    return { lines: this.#options.terminal.screen.lastLines(lines) };
+  async look(lines: number): Promise<{ readonly lines: string[]; readonly state: ScreenState }> {
+    await this.#terminal.screen.flushed();
+    return { lines: this.#terminal.screen.lastLines(lines), state: this.#see() };
   }
 
   type(text: string): Promise<TypingOutcome> {
-    if (text === '') return Promise.resolve('unfit_text');
-    return Promise.resolve('unknown_screen');
+    return this.#gate.type(text);
   }
 
-  answer(answer: DialogAnswer): Promise<TypingOutcome> {
-    if (answer.fingerprint === '') return Promise.resolve('screen_changed');
-    return Promise.resolve('unknown_screen');
+  answer({ fingerprint, option, text }: DialogAnswer): Promise<TypingOutcome> {
+    // Text in a dialog is what its person writes; none of the programs takes it without a choice.
+    if (option === undefined || text !== undefined) return Promise.resolve('unfit_text');
+    return this.#gate.answer(fingerprint, option);
   }
+
+  #lookSoon(): void {
+    if (this.#pending) return;
+    this.#pending = true;
+    const wait = Math.max(LOOK_MS, TELL_MS - (this.#clock.monotonic() - this.#toldAt));
+    this.#clock.after(wait, () => {
+      this.#pending = false;
+      const state = this.#see();
+      const text = JSON.stringify(state);
+      if (text === this.#told) return;
+      this.#told = text;
+      this.#toldAt = this.#clock.monotonic();
+      for (const listener of this.#listeners) listener(state);
+    });
+  }
+
+  #see(): ScreenState {
+    const view = this.#terminal.screen.view();
+    const reading = this.#recogniser?.read(view) ?? UNKNOWN;
+    this.#state = toState(reading, view.title, isoTime(this.#clock.now()));
+    return this.#state;
+  }
+}
+
+function gateTerminal(terminal: AgentTerminal, clock: Clock): GateTerminal {
+  return {
+    get ended() {
+      return terminal.exit !== undefined;
+    },
+    get keyboardHolder() {
+      return terminal.keyboardHolder;
+    },
+    get sinceKey() {
+      return terminal.sinceKey;
+    },
+    get keyCount() {
+      return terminal.keyCount;
+    },
+    async view() {
+      await terminal.screen.flushed();
+      return terminal.screen.view();
+    },
+    changed: (ms) =>
+      new Promise((resolve) => {
+        const done = (): void => {
+          stop();
+          cancel();
+          resolve();
+        };
+        const stop = terminal.screen.onParsed(done);
+        const cancel = clock.after(ms, done);
+      }),
+    type: (text) => terminal.type(text),
+  };
 }
