@@ -19,18 +19,22 @@ describe.skipIf(program === undefined)(`codex ${CODEX_VERSION}, started by us`, 
   let cwd: string;
   let config: string;
   const runs: CodexRun[] = [];
+  const ends: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
     model = await CodexModel.start();
     home = new CodexHome(model.url, 'launch');
+    ends.push(
+      () => model.stop(),
+      () => home.remove(),
+    );
     cwd = await home.project('api');
     config = readFileSync(join(home.codex, 'config.toml'), 'utf8');
   });
 
   afterAll(async () => {
     for (const run of runs) await run.end();
-    await home?.remove();
-    await model?.stop();
+    for (const end of ends.reverse()) await end();
   });
 
   const start = async (
@@ -70,8 +74,8 @@ describe.skipIf(program === undefined)(`codex ${CODEX_VERSION}, started by us`, 
 
     beforeAll(async () => {
       rig = await CodexRig.start(home);
+      ends.push(() => rig.stop());
     });
-    afterAll(() => rig?.stop());
 
     it('launch and hooks: the mission is its first prompt, the hooks tell session, tool and result, without a question at its terminal', async () => {
       model.on({ when: 'Mission one', reply: { tool: 'exec_command', input: { cmd: 'echo tool one' } }, times: 1 });

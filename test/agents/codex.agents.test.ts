@@ -19,22 +19,26 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
   let terminal: Terminal;
   let cwd: string;
   let session: string;
+  const ends: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
     model = await CodexModel.start();
     home = new CodexHome(model.url);
+    ends.push(
+      () => model.stop(),
+      () => home.remove(),
+    );
     cwd = await home.project('api');
     rig = await CodexRig.start(home);
+    ends.push(() => rig.stop());
     terminal = await Terminal.start([program ?? ''], cwd, home.env);
+    ends.push(() => terminal.end());
     await terminal.shows(/OpenAI Codex/, 60_000);
     session = (await rig.session((one) => one.cwd === cwd)).id;
   }, 90_000);
 
   afterAll(async () => {
-    await terminal?.end();
-    await rig?.stop();
-    await home?.remove();
-    await model?.stop();
+    for (const end of ends.reverse()) await end();
   });
 
   const toSession = (body: string) => mail({ project: 'api', session, body });

@@ -107,13 +107,13 @@ export class AppServer {
     });
     let cursor: string | null = null;
     do {
-      const page: { readonly data: readonly string[]; readonly nextCursor: string | null } = await this.#request(
+      const page: z.infer<typeof wire.ThreadLoadedListResponse> = await this.#request(
         'thread/loaded/list',
         wire.ThreadLoadedListResponse,
         wire.ThreadLoadedListParams.parse({ cursor }),
       );
       for (const id of page.data) await this.#adopt(id);
-      cursor = page.nextCursor;
+      cursor = page.nextCursor ?? null;
     } while (cursor !== null && this.#threads.size < THREADS_MAX);
   }
 
@@ -303,7 +303,8 @@ export class AppServer {
   }
 
   #follow(thread: wire.Thread): void {
-    const isSession = !thread.ephemeral && thread.parentThreadId === null && thread.status.type !== 'notLoaded';
+    const isOwn = !thread.ephemeral && typeof thread.parentThreadId !== 'string';
+    const isSession = isOwn && thread.status.type !== 'notLoaded';
     if (!isSession || this.#threads.has(thread.id) || this.#threads.size >= THREADS_MAX) return;
     const followed: Followed = {
       thread,

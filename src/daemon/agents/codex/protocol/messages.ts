@@ -35,22 +35,22 @@ export const TurnError = z.looseObject({ message: z.string(), codexErrorInfo: z.
 export const Turn = z.looseObject({
   id: z.string(),
   status: z.enum(['completed', 'interrupted', 'failed', 'inProgress']),
-  error: TurnError.nullable(),
+  error: TurnError.nullish(),
 });
 export type Turn = z.infer<typeof Turn>;
 
 export const Thread = z.looseObject({
   id: z.string(),
   /** Set for a subagent's thread. */
-  parentThreadId: z.string().nullable(),
+  parentThreadId: z.string().nullish(),
   /** Side work of the program itself (titles and the like) is ephemeral. */
   ephemeral: z.boolean(),
   status: ThreadStatus,
   /** The rollout file; written with the first message. */
-  path: z.string().nullable(),
+  path: z.string().nullish(),
   cwd: z.string(),
   cliVersion: z.string(),
-  name: z.string().nullable(),
+  name: z.string().nullish(),
   /** Seconds since 1970. */
   createdAt: z.number(),
   turns: z.array(Turn),
@@ -58,7 +58,7 @@ export const Thread = z.looseObject({
 export type Thread = z.infer<typeof Thread>;
 
 export const ThreadLoadedListParams = z.object({ cursor: z.string().nullable() });
-export const ThreadLoadedListResponse = z.looseObject({ data: z.array(z.string()), nextCursor: z.string().nullable() });
+export const ThreadLoadedListResponse = z.looseObject({ data: z.array(z.string()), nextCursor: z.string().nullish() });
 export const ThreadReadParams = z.object({ threadId: z.string(), includeTurns: z.boolean() });
 export const ThreadReadResponse = z.looseObject({ thread: Thread });
 export const ThreadResumeParams = z.object({
@@ -73,7 +73,7 @@ export const ThreadResumeParams = z.object({
 export const ThreadResumeResponse = z.looseObject({
   thread: Thread,
   approvalPolicy: z.unknown(),
-  initialTurnsPage: z.looseObject({ data: z.array(Turn) }).nullable(),
+  initialTurnsPage: z.looseObject({ data: z.array(Turn) }).nullish(),
 });
 export const ThreadUnsubscribeParams = z.object({ threadId: z.string() });
 export const ThreadUnsubscribeResponse = z.looseObject({});
@@ -96,7 +96,7 @@ export const ThreadQueueAddResponse = z.looseObject({ queuedSubmission: QueuedSu
 export const ThreadQueueListParams = z.object({ threadId: z.string(), cursor: z.string().nullable() });
 export const ThreadQueueListResponse = z.looseObject({
   data: z.array(QueuedSubmission.extend({ input: z.array(z.unknown()) })),
-  nextCursor: z.string().nullable(),
+  nextCursor: z.string().nullish(),
 });
 export const TurnInterruptParams = z.object({ threadId: z.string(), turnId: z.string() });
 export const TurnInterruptResponse = z.looseObject({});
@@ -106,7 +106,7 @@ export const TurnInterruptResponse = z.looseObject({});
 export const UserMessageItem = z.looseObject({
   type: z.literal('userMessage'),
   id: z.string(),
-  clientId: z.string().nullable(),
+  clientId: z.string().nullish(),
   content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
 });
 export const AgentMessageItem = z.looseObject({ type: z.literal('agentMessage'), id: z.string(), text: z.string() });
