@@ -14,6 +14,7 @@ import { hasFailed } from '../protocol/message-life.ts';
 import { Priority } from '../protocol/model.ts';
 import type { Trace } from '../protocol/model.ts';
 import { BodyText, lineText } from '../protocol/text.ts';
+import { MissionShape, missionStatus } from './mission-status.ts';
 import { defineTool, errorText, optional } from './tool.ts';
 import type { Answer, Tool, ToolCall } from './tool.ts';
 import { isSettled, waitFor } from './waiting.ts';
@@ -98,6 +99,10 @@ export const askTool = defineTool({
           'use "auto" (the policy decides) or "always" (ask a person in any case); nobody can ask for less than the policy',
       })
       .default('auto'),
+    launch: z
+      .enum(['auto', 'never'])
+      .default('auto')
+      .describe('auto: if nobody works there, an agent may be started to answer; never: wait for a session'),
     in_reply_to: inReplyTo,
     idempotency_key: key,
   }),
@@ -105,6 +110,7 @@ export const askTool = defineTool({
   run: async (args, call) => {
     const submit = {
       kind: 'ask',
+      launch: args.launch,
       to: args.to,
       body: args.message,
       requireApproval: args.require_approval,
@@ -129,9 +135,9 @@ const STEPS_MAX = 30;
 export const statusTool = defineTool({
   name: 'intercom_status',
   description:
-    'Where a message is now, since when, what proves it, which rule let it pass, what it waits for, and its answer.',
+    'Where a message is now, since when, what proves it, what it waits for, and its answer; or how a mission stands, and its result.',
   input: z.strictObject({
-    mission_id: z.string().max(64).describe('A message_id (msg_…)'),
+    mission_id: z.string().max(64).describe('msg_… or mis_…'),
     wait: z
       .number()
       .int()
@@ -139,10 +145,20 @@ export const statusTool = defineTool({
       .max(WAIT_MAX)
       .default(0)
       .describe('Seconds to wait for the decision, or the answer to an ask'),
+    offset: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe("Character to go on from, in a mission's long result"),
   }),
-  output: MessageShape.extend({ steps: z.array(Step), waits_for: z.string() }),
+  output: MissionShape.extend(MessageShape.shape)
+    .extend({ steps: z.array(Step), waits_for: z.string() })
+    .partial(),
   annotations: { readOnlyHint: true },
   run: async (args, call) => {
+    if (isId('mission', args.mission_id)) return missionStatus(call, args.mission_id, args.wait, args.offset);
     const id = messageIdOf(args.mission_id);
     const [before, own] = await Promise.all([traceOf(call, id), ownStatus(call, id)]);
     const asked = before?.message.kind === 'ask';
@@ -229,8 +245,8 @@ function failureOf(status: LocalMessageStatus): IntercomError {
   });
 }
 
-/** When it is not known whether the message was taken, the agent needs the key to try again without sending twice. */
-function withKey(thrown: unknown, idempotencyKey: string): unknown {
+/** When it is not known whether it was taken, the agent needs the key to try again without doing it twice. */
+export function withKey(thrown: unknown, idempotencyKey: string): unknown {
   if (!(thrown instanceof IntercomError) || !thrown.retry) return thrown;
   return new IntercomError(thrown.code, thrown.message, {
     ...(thrown.field === undefined ? {} : { field: thrown.field }),
@@ -242,12 +258,6 @@ function withKey(thrown: unknown, idempotencyKey: string): unknown {
 
 export function messageIdOf(text: string): string {
   if (isId('message', text)) return text;
-  if (text.startsWith('mis_')) {
-    throw new IntercomError('unavailable', 'Missions come with a later version.', {
-      field: 'mission_id',
-      next: 'Give the message_id of a message (msg_…).',
-    });
-  }
   const hint = isId('thread', text) ? ' That is a thread; intercom_history reads it.' : '';
   throw new IntercomError('invalid_request', `mission_id is not the id of a message.${hint}`, {
     field: 'mission_id',

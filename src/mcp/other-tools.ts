@@ -104,12 +104,6 @@ const line = z.string().max(400);
 
 export const LATER_TOOLS: readonly Tool[] = [
   later(
-    'intercom_start_agent',
-    'start an agent on a machine.',
-    'Ask your user to start the agent there. Running sessions (intercom_list_agents with filter "online") can be reached with intercom_ask or intercom_chat.',
-    z.strictObject({ machine: line, project: line, mission: text, agent_command: line.default('') }),
-  ),
-  later(
     'intercom_announce',
     'speak to the person.',
     'Use intercom_send with to "human" to tell the person something.',

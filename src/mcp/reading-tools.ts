@@ -9,6 +9,7 @@ import { INLINE_BODY_MAX } from '../protocol/limits.ts';
 import type { InboxItem } from '../protocol/local-api.ts';
 import type { Agent, Message } from '../protocol/model.ts';
 import { messageIdOf } from './message-tools.ts';
+import { LogShape, missionHistory } from './mission-status.ts';
 import { defineTool, optional } from './tool.ts';
 import type { Tool } from './tool.ts';
 import { PEER_NOTE, TEXT_PAGE, pageOf, quoted } from './words.ts';
@@ -78,12 +79,19 @@ const HistoryItem = z.object({
 
 export const historyTool = defineTool({
   name: 'intercom_history',
-  description: 'Read a conversation by its thread_id (oldest first), or one message in full by its message_id.',
+  description:
+    'Read a conversation by its thread_id (oldest first), one message in full by its message_id, or what a mission did (its log) by its mission_id.',
   input: z.strictObject({
-    mission_id: z.string().max(64).describe('thr_… or msg_…'),
+    mission_id: z.string().max(64).describe('thr_…, msg_… or mis_…'),
     limit: z.number().int().min(1).max(100).default(50),
     before: MessageId.optional().describe('Page backwards from this message'),
-    offset: z.number().int().min(0).max(1_000_000).default(0).describe('Character to go on from, in a long message'),
+    offset: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Character to go on from, in a long message; in a log, the number to go on after'),
   }),
   output: z.object({
     thread_id: z.string(),
@@ -91,10 +99,13 @@ export const historyTool = defineTool({
     messages: z.array(HistoryItem),
     more: z.boolean(),
     next_offset: z.number().optional(),
+    mission_id: z.string().optional(),
+    entries: z.array(LogShape).optional(),
     note: z.string(),
   }),
   annotations: { readOnlyHint: true },
   run: async (args, call) => {
+    if (isId('mission', args.mission_id)) return missionHistory(call, args.mission_id, args);
     if (isId('thread', args.mission_id)) {
       const page = await call.client.thread(args.mission_id, { limit: args.limit, before: args.before });
       const { items, left } = newestWithin(page.messages.map(historyItem));

@@ -12,8 +12,17 @@ import type { z } from 'zod';
 import { ErrorBody, IntercomError, parseWith } from '../protocol/errors.ts';
 import { HTTP_BODY_MAX, LONG_POLL_MAX_SECONDS } from '../protocol/limits.ts';
 import { CALLER_HEADERS, InboxTaken, LocalMessageStatus, LocalStatus, WhoAmI } from '../protocol/local-api.ts';
-import type { LocalFeedback, LocalRegister, LocalSession, LocalSubmit, WaitFor } from '../protocol/local-api.ts';
-import { AgentsResponse, MessageStatus, Ok, ThreadPage } from '../protocol/machine-api.ts';
+import type {
+  LocalFeedback,
+  LocalRegister,
+  LocalSession,
+  LocalStart,
+  LocalSubmit,
+  WaitFor,
+} from '../protocol/local-api.ts';
+import { AgentsResponse, MessageStatus, MissionsPage, Ok, ThreadPage } from '../protocol/machine-api.ts';
+import { Inspection, Mission, MissionLogPage } from '../protocol/mission.ts';
+import type { MissionState } from '../protocol/mission-life.ts';
 import { Session, Trace } from '../protocol/model.ts';
 import { errorCode } from './files.ts';
 import type { Paths } from './paths.ts';
@@ -120,6 +129,45 @@ export class LocalClient {
 
   async feedback(feedback: z.input<typeof LocalFeedback>): Promise<void> {
     await this.#post(Ok, '/local/feedback', feedback, false);
+  }
+
+  /** Asks for a mission. Repeated on a broken connection only with an idempotency key. */
+  startMission(start: z.input<typeof LocalStart>, signal?: AbortSignal): Promise<Mission> {
+    const repeatable = start.idempotencyKey !== undefined;
+    return this.#call(Mission, { method: 'POST', path: '/local/missions', body: start, signal, repeatable });
+  }
+
+  /** The mission now, or as soon as its state is none of `unless`, at most after `seconds` (one slice: ≤ 25). */
+  mission(
+    id: string,
+    wait?: {
+      readonly seconds: number;
+      readonly unless: readonly MissionState[];
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<Mission> {
+    const waitSeconds = Math.min(Math.max(wait?.seconds ?? 0, 0), LONG_POLL_MAX_SECONDS);
+    const query = wait === undefined ? '' : `?wait=${waitSeconds}&unless=${wait.unless.join(',')}`;
+    const path = `/local/missions/${encodeURIComponent(id)}${query}`;
+    return this.#call(Mission, { method: 'GET', path, signal: wait?.signal, repeatable: true, waitSeconds });
+  }
+
+  missions(limit: number): Promise<z.infer<typeof MissionsPage>> {
+    return this.#get(MissionsPage, `/local/missions?limit=${limit}`);
+  }
+
+  missionLog(id: string, page: { readonly after: number; readonly limit: number }): Promise<MissionLogPage> {
+    const query = `?after=${page.after}&limit=${page.limit}`;
+    return this.#get(MissionLogPage, `/local/missions/${encodeURIComponent(id)}/log${query}`);
+  }
+
+  cancelMission(id: string, reason?: string): Promise<Mission> {
+    const body = reason === undefined ? {} : { reason };
+    return this.#post(Mission, `/local/missions/${encodeURIComponent(id)}/cancel`, body, true);
+  }
+
+  inspectMission(id: string): Promise<Inspection> {
+    return this.#post(Inspection, `/local/missions/${encodeURIComponent(id)}/inspect`, {}, true);
   }
 
   putSession(session: z.input<typeof LocalSession>): Promise<Session> {

@@ -32,15 +32,17 @@ const submitted = (): LocalSubmit[] =>
   daemon.seen.filter((seen) => seen.route === 'submit').map((seen) => LocalSubmit.parse(seen.body));
 
 describe('the tools of the MCP server', () => {
-  it('are the thirteen that people know, and cost little context', async () => {
+  it('are the thirteen that people know and three for missions, and cost little context', async () => {
     const { tools } = await mcp.client.listTools();
     expect(tools.map((tool) => tool.name).sort()).toEqual(
       [
         'intercom_announce',
         'intercom_ask',
+        'intercom_cancel',
         'intercom_chat',
         'intercom_check_inbox',
         'intercom_history',
+        'intercom_inspect',
         'intercom_list_agents',
         'intercom_register',
         'intercom_reply',
@@ -49,16 +51,19 @@ describe('the tools of the MCP server', () => {
         'intercom_start_agent',
         'intercom_status',
         'intercom_upgrade',
+        'intercom_wait',
       ].sort(),
     );
-    // About four characters a token: 2,500 tokens.
-    expect(JSON.stringify(tools).length).toBeLessThan(10_000);
+    // About four characters a token: 3,500 tokens.
+    expect(JSON.stringify(tools).length).toBeLessThan(14_000);
     const parameters = Object.fromEntries(
       tools.map((tool) => [tool.name, Object.keys(tool.inputSchema.properties ?? {})]),
     );
     expect(parameters.intercom_ask).toEqual(expect.arrayContaining(['to', 'message', 'timeout', 'require_approval']));
     expect(parameters.intercom_send).toEqual(expect.arrayContaining(['to', 'message', 'priority']));
-    expect(parameters.intercom_start_agent).toEqual(['machine', 'project', 'mission', 'agent_command']);
+    expect(parameters.intercom_start_agent).toEqual(
+      expect.arrayContaining(['machine', 'project', 'mission', 'agent_command']),
+    );
     expect(mcp.client.getInstructions()).toContain('never consent');
   });
 
@@ -316,7 +321,6 @@ describe('the tools of the MCP server', () => {
 
   it('say honestly which of them come later', async () => {
     const calls = [
-      ['intercom_start_agent', { machine: 'server', project: 'web', mission: 'fix it' }],
       ['intercom_announce', { message: 'hello' }],
       ['intercom_upgrade', {}],
     ] as const;

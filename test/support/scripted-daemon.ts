@@ -20,12 +20,22 @@ import {
   LocalMessageStatus,
   LocalRegister,
   LocalSession,
+  LocalStart,
   LocalStatus,
   LocalSubmit,
   WaitFor,
   WhoAmI,
 } from '../../src/protocol/local-api.ts';
-import { AgentsResponse, CancelRequest, MessageStatus, Ok, ThreadPage } from '../../src/protocol/machine-api.ts';
+import {
+  AgentsResponse,
+  CancelRequest,
+  MessageStatus,
+  MissionsPage,
+  MissionWord,
+  Ok,
+  ThreadPage,
+} from '../../src/protocol/machine-api.ts';
+import { Inspection, Mission, MissionLogPage } from '../../src/protocol/mission.ts';
 import { Session, Trace } from '../../src/protocol/model.ts';
 
 export interface Seen {
@@ -59,6 +69,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
   feedback: { pattern: /^POST \/local\/feedback$/, body: LocalFeedback, answer: Ok },
   session: { pattern: /^POST \/local\/sessions$/, body: LocalSession, answer: Session },
   endSession: { pattern: /^POST \/local\/sessions\/([^/]+)\/end$/, answer: Ok },
+  startMission: { pattern: /^POST \/local\/missions$/, body: LocalStart, answer: Mission },
+  missions: { pattern: /^GET \/local\/missions$/, answer: MissionsPage },
+  mission: { pattern: /^GET \/local\/missions\/([^/]+)$/, answer: Mission },
+  missionLog: { pattern: /^GET \/local\/missions\/([^/]+)\/log$/, answer: MissionLogPage },
+  cancelMission: { pattern: /^POST \/local\/missions\/([^/]+)\/cancel$/, body: MissionWord, answer: Mission },
+  inspectMission: { pattern: /^POST \/local\/missions\/([^/]+)\/inspect$/, answer: Inspection },
   whoami: { pattern: /^GET \/local\/whoami$/, answer: WhoAmI },
   status: { pattern: /^GET \/local\/status$/, answer: LocalStatus },
 };
@@ -244,5 +260,30 @@ export function traceOf(of: LocalMessageStatus, over: Partial<Trace['message']> 
     steps: [{ state: 'submitted', at: AT, place: 'hub' }],
     waitsFor: 'Nothing: it is over.',
     recipientAway: false,
+  };
+}
+
+/** A mission as the hub would tell it. */
+export function mission(over: Partial<Mission> = {}): Mission {
+  return {
+    id: newId('mission'),
+    machine: 'server',
+    project: 'web',
+    threadId: newId('thread'),
+    agent: 'claude',
+    runtime: 'terminal',
+    text: 'tidy up',
+    flags: [],
+    isolation: 'none',
+    limits: {},
+    requestedBy: 'laptop/api#s-ada1',
+    depth: 1,
+    state: 'awaiting_approval',
+    stateSince: AT,
+    place: 'hub',
+    run: 0,
+    logSeq: 0,
+    createdAt: AT,
+    ...over,
   };
 }
