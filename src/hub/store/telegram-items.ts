@@ -14,19 +14,16 @@ import type { Content, Item, ItemDraft, Lane } from '../telegram/ports.ts';
 export const DOCUMENT = -1;
 export const ADOPTED = -2;
 
+const PressButtonJson = z.object({
+  text: z.string(),
+  data: z.string(),
+  style: z.enum(['success', 'danger', 'primary']).exactOptional(),
+});
+const LinkButtonJson = z.object({ text: z.string(), url: z.string() });
+
 const ContentJson: z.ZodType<Content> = z.object({
   parts: z.array(z.string()),
-  buttons: z
-    .array(
-      z.array(
-        z.object({
-          text: z.string(),
-          data: z.string(),
-          style: z.enum(['success', 'danger', 'primary']).exactOptional(),
-        }),
-      ),
-    )
-    .exactOptional(),
+  buttons: z.array(z.array(z.union([PressButtonJson, LinkButtonJson]))).exactOptional(),
   document: z.object({ name: z.string(), text: z.string(), caption: z.string() }).exactOptional(),
   silent: z.boolean(),
   reaction: z.string().exactOptional(),

@@ -84,6 +84,24 @@ export class SqliteTelegramStore implements TelegramStore {
     });
   }
 
+  missionCardOf(chatId: number, threadId: string): Promise<Item | undefined> {
+    return this.#database.read(async (db) => {
+      const row = await db
+        .selectFrom('telegram_items')
+        .selectAll()
+        // A range of the primary key: only cards of missions are read.
+        .where('key', '>=', 'w:')
+        .where('key', '<', 'w;')
+        .where('chat_id', '=', chatId)
+        .where('thread_id', '=', threadId)
+        .orderBy('open', 'desc')
+        .orderBy('seq', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      return row === undefined ? undefined : itemOf(db, row);
+    });
+  }
+
   put(draft: ItemDraft, now: number): Promise<void> {
     return this.#write(async (db) => {
       const known = await itemByKey(db, draft.key);

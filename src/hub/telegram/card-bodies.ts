@@ -105,6 +105,7 @@ function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
     `Tool: <b>${escapeHtml(oneLine(subject.tool, 200))}</b> ${escapeHtml(oneLine(subject.summary, 300))}`,
     `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
     ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
+    ...subject.suggestions.map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
     `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
   ];

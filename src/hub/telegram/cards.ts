@@ -20,10 +20,17 @@ const SCOPES: readonly { readonly scope: GrantScope; readonly letter: string; re
 const DENY = 'd';
 
 export type Press =
-  | { readonly verdict: 'allow'; readonly scope: GrantScope; readonly approvalId: string; readonly hash8: string }
+  | {
+      readonly verdict: 'allow';
+      readonly scope: GrantScope;
+      /** The agent's own suggestion with this index. */
+      readonly suggestion?: number;
+      readonly approvalId: string;
+      readonly hash8: string;
+    }
   | { readonly verdict: 'deny'; readonly approvalId: string; readonly hash8: string };
 
-const PRESS = /^a:([a-z]{3}_[0-9A-Z]{26}):([omswd]):([0-9a-f]{8})$/;
+const PRESS = /^a:([a-z]{3}_[0-9A-Z]{26}):([omswd0-9]):([0-9a-f]{8})$/;
 
 /** Reads the data of a pressed button, or undefined if it is not one of ours. */
 export function readPress(data: string): Press | undefined {
@@ -31,6 +38,8 @@ export function readPress(data: string): Press | undefined {
   const [, approvalId, letter, hash8] = match ?? [];
   if (approvalId === undefined || letter === undefined || hash8 === undefined) return undefined;
   if (letter === DENY) return { verdict: 'deny', approvalId, hash8 };
+  // The agent's own rule is what lasts then; the hub makes none of its own.
+  if (/\d/.test(letter)) return { verdict: 'allow', scope: 'once', suggestion: Number(letter), approvalId, hash8 };
   const known = SCOPES.find((entry) => entry.letter === letter);
   return known === undefined ? undefined : { verdict: 'allow', scope: known.scope, approvalId, hash8 };
 }
@@ -68,7 +77,7 @@ function outcomeLine(approval: Approval): string {
   const { decision, state } = approval;
   switch (state) {
     case 'allowed':
-      return `✅ <b>${scopeWords(approval)}</b>${byWhom(decision)}`;
+      return `✅ <b>${escapeHtml(scopeWords(approval))}</b>${byWhom(decision)}`;
     case 'denied':
       return `⛔ <b>Denied</b>${byWhom(decision)}${reasonOf(decision)}`;
     case 'expired':
@@ -83,17 +92,28 @@ function outcomeLine(approval: Approval): string {
 }
 
 function scopeWords(approval: Approval): string {
-  if (approval.subject.kind === 'join') return 'Approved';
-  switch (approval.decision?.scope) {
+  const { subject, decision } = approval;
+  if (subject.kind === 'join') return 'Approved';
+  const taken = suggestionOf(approval);
+  if (taken !== undefined) return `Allowed, as the agent suggested: ${taken}`;
+  switch (decision?.scope) {
     case 'mission':
-      return 'Allowed for this conversation';
+      return subject.kind === 'tool' || subject.kind === 'launch'
+        ? 'Allowed for this mission'
+        : 'Allowed for this conversation';
     case 'session':
       return 'Allowed for this session';
     case 'always':
       return 'Always allowed';
     default:
-      return 'Allowed once';
+      return subject.kind === 'launch' ? 'Allowed to start' : 'Allowed once';
   }
+}
+
+function suggestionOf({ subject, decision }: Approval): string | undefined {
+  if (subject.kind !== 'tool' || decision?.suggestion === undefined) return undefined;
+  const words = subject.suggestions[decision.suggestion];
+  return words === undefined ? undefined : oneLine(words, 150);
 }
 
 function byWhom(decision: Decision | undefined): string {
@@ -123,19 +143,37 @@ function reasonOf(decision: Decision | undefined): string {
 }
 
 function buttonsOf(approval: Approval): CardButton[][] {
+  const { subject } = approval;
   const data = (letter: string) => `a:${approval.id}:${letter}:${approval.shownHash.slice(0, 8)}`;
-  const isJoin = approval.subject.kind === 'join';
-  const allowed = SCOPES.filter((entry) => approval.scopes.includes(entry.scope)).map((entry): CardButton => {
-    const text = isJoin ? '✅ Approve' : entry.label;
-    return entry.scope === 'once'
-      ? { text, data: data(entry.letter), style: 'success' }
-      : { text, data: data(entry.letter) };
+  const suggestions = subject.kind === 'tool' ? subject.suggestions : [];
+  const scopes = SCOPES.filter(({ scope }) => approval.scopes.includes(scope))
+    // What the agent itself offers as "always" says more than the word alone.
+    .filter(({ scope }) => scope !== 'always' || suggestions.length === 0);
+  const allowed = scopes.map(({ scope, letter, label }): CardButton => {
+    const text = labelOf(approval, scope) ?? label;
+    return scope === 'once' ? { text, data: data(letter), style: 'success' } : { text, data: data(letter) };
   });
   const deny: CardButton = { text: '⛔ Deny', data: data(DENY), style: 'danger' };
-  const all = [...allowed, deny];
+  const [first, ...others] = allowed;
+  // Of a permission the two plain answers stand together; what lasts longer stands below.
+  const all = suggestions.length > 0 && first !== undefined ? [first, deny, ...others] : [...allowed, deny];
   const rows: CardButton[][] = [];
   for (let at = 0; at < all.length; at += 2) rows.push(all.slice(at, at + 2));
-  return rows;
+  const taken = suggestions.map((words, index) => [{ text: suggestionLabel(words), data: data(String(index)) }]);
+  return [...rows.slice(0, 1), ...taken, ...rows.slice(1)];
+}
+
+function labelOf({ subject }: Approval, scope: GrantScope): string | undefined {
+  if (subject.kind === 'join') return '✅ Approve';
+  if (subject.kind === 'launch' && scope === 'once') return '🚀 Start it';
+  if ((subject.kind === 'launch' || subject.kind === 'tool') && scope === 'mission') return '✅ This mission';
+  return undefined;
+}
+
+/** Phones show about forty characters of a button; the whole words stand in the card. */
+function suggestionLabel(words: string): string {
+  const line = oneLine(words, 60);
+  return /^always\b/i.test(line) ? `✅ ${line}` : `✅ Always: ${line}`;
 }
 
 /** What the person who pressed reads for a moment. */

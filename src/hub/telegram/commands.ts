@@ -1,14 +1,21 @@
 /** The commands of the bot: what they are called and what they answer (HTML). Reading only; every number is of now. */
+import { missionIsOver } from '../../protocol/mission-life.ts';
 import type { Agent, Approval, Machine } from '../../protocol/model.ts';
 import type { Actor, HubServices } from '../services.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import type { TelegramStore } from './ports.ts';
 import { approvalKey } from './feed.ts';
+import { linkOf } from './mission-desk.ts';
 import { pendingApprovals } from './pending.ts';
 import { agoWords, partyName } from './words.ts';
 
 export const COMMANDS = [
   { command: 'approvals', description: 'What waits for your decision' },
+  { command: 'missions', description: 'What agents were given to do, and how it goes' },
+  { command: 'start_agent', description: 'Start an agent: machine/project "what it should do"' },
+  { command: 'stop', description: 'Stop a mission: in its topic, as a reply to its card, or with its id' },
+  { command: 'pause', description: 'Let a mission rest; its conversation is kept' },
+  { command: 'resume', description: 'Go on with a mission, and what to say to it' },
   { command: 'agents', description: 'Agents and their sessions' },
   { command: 'machines', description: 'Machines and whether they are there' },
   { command: 'status', description: 'How the mesh is doing' },
@@ -62,6 +69,7 @@ const HELP = [
   '',
   '• <b>Decide</b>: press a button on the card. To say why not, reply to the card with <code>/deny reason</code>.',
   "• <b>Write to an agent</b>: write in its conversation's topic, or reply to one of its messages.",
+  '• <b>Speak into a mission</b>: write in its topic while it is at work; /resume and a text goes on with one that is over.',
   '• A 👀 on your message means it was taken, 👌 that the agent has it.',
   '',
   ...COMMANDS.filter((entry) => entry.command !== 'help').map((entry) => `/${entry.command}: ${entry.description}`),
@@ -113,7 +121,7 @@ async function approvalLines(context: CommandContext): Promise<string[]> {
   for await (const approval of pendingApprovals(context.services.approvals)) {
     count += 1;
     if (count > 30) continue;
-    const link = await cardLink(context, approval);
+    const link = linkOf(await context.store.item(approvalKey(approval.id)));
     const words = `${escapeHtml(subjectWords(approval))}, ${agoWords(approval.createdAt, context.now)}`;
     lines.push(link === undefined ? `• ${words}` : `• <a href="${link}">${words}</a>`);
   }
@@ -136,26 +144,19 @@ function subjectWords(approval: Approval): string {
   return `${kind} ${partyName(subject.from)} → ${partyName(subject.to)}`;
 }
 
-/** Where the card stands. Only messages of supergroups have an address. */
-async function cardLink(context: CommandContext, approval: Approval): Promise<string | undefined> {
-  const item = await context.store.item(approvalKey(approval.id));
-  const messageId = item?.sent[0]?.messageId;
-  const chat = String(item?.chatId ?? '');
-  if (messageId === undefined || !chat.startsWith('-100')) return undefined;
-  return `https://t.me/c/${chat.slice(4)}/${messageId}`;
-}
-
 async function statusLines(context: CommandContext): Promise<string[]> {
   const snapshot = await context.services.snapshot(context.actor);
   const online = snapshot.machines.filter((machine) => machine.status === 'online').length;
   const sessions = snapshot.agents.flatMap((agent) => agent.sessions).filter((session) => session.state !== 'ended');
   const waiting = sessions.filter((session) => session.state === 'waiting').length;
   const pending = snapshot.approvals.filter((approval) => approval.state === 'pending').length;
+  const live = snapshot.missions.filter(({ state }) => !missionIsOver(state));
   const notices = snapshot.notices.filter((notice) => notice.clearedAt === undefined);
   return [
     '<b>intercom</b>',
     `🖥 ${online} of ${snapshot.machines.length} machines online`,
     `🤖 ${counted(sessions.length, 'live session')}${waiting > 0 ? `, ${waiting} waiting for a person` : ''}`,
+    ...(live.length === 0 ? [] : [`⚙️ ${counted(live.length, 'mission')} not over: /missions`]),
     pending === 0 ? '✅ Nothing waits for you' : `🔔 ${pending} waiting for your decision: /approvals`,
     ...notices.slice(0, 10).map((notice) => {
       const next = notice.next === undefined ? '' : ` ${notice.next}`;

@@ -12,6 +12,8 @@ import type { Log } from '../../platform/log.ts';
 import type { HubServices } from '../services.ts';
 import { cardContent } from './cards.ts';
 import { isForPerson, messageContent, stateLine } from './mirror.ts';
+import type { MissionPosts } from './mission-posts.ts';
+import { addressOf } from './mission-cards.ts';
 import type { NoticePosts } from './notice-posts.ts';
 import type { Outbox } from './outbox.ts';
 import type { Item, Lane, TelegramStore } from './ports.ts';
@@ -39,6 +41,7 @@ export interface FeedOptions {
   readonly outbox: Outbox;
   readonly log: Log;
   readonly posts: NoticePosts;
+  readonly missions: MissionPosts;
   readonly home: () => number | undefined;
   /** A mirrored message was left out, because too much waits. */
   readonly onOverflow: () => void;
@@ -78,6 +81,7 @@ export class Feed {
     }
     await this.saveCursor();
     await this.#reviewApprovals();
+    await this.#options.missions.review();
   }
 
   /** Shows what an event changed. Events that were read already are skipped. */
@@ -106,6 +110,8 @@ export class Feed {
       await this.#showMessage(event.message, event.thread.title);
       if (HELD_OR_NOT.includes(event.message.state)) await this.#options.posts.held(event.message);
     } else if (event.type === 'system.notice') await this.#options.posts.notice(event.notice);
+    else if (event.type === 'mission.changed') await this.#options.missions.changed(event.mission);
+    else if (event.type === 'mission.log') this.#options.missions.grew(event.missionId);
   }
 
   /** Cards for open approvals that have none; answers on cards whose approval was decided meanwhile. */
@@ -113,6 +119,7 @@ export class Feed {
     const { services, store } = this.#options;
     for await (const approval of pendingApprovals(services.approvals)) await this.showApproval(approval, 0);
     for (const item of await store.openItems(OPEN_MAX)) {
+      if (!item.key.startsWith('a:')) continue;
       const approval = await services.approvals.get(item.key.slice(2)).catch(() => undefined);
       if (approval !== undefined && approval.state !== 'pending') await this.showApproval(approval, 0);
     }
@@ -132,7 +139,11 @@ export class Feed {
         approval,
         ...(subject.kind === 'tool' ? { fromMachine: await this.#machineName(subject.from) } : {}),
       });
-      await outbox.put({ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content });
+      const threadId = subject.kind === 'tool' ? await this.#missionThread(home, subject.missionId) : undefined;
+      await outbox.put({
+        ...{ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content },
+        ...(threadId === undefined ? {} : { threadId }),
+      });
       return;
     }
     const isLaunch = subject.kind === 'launch';
@@ -223,6 +234,16 @@ export class Feed {
       lane: 0,
       content: { parts: [state], silent: false },
     });
+  }
+
+  /** The conversation of a mission: what its agent asks stands in the topic where it reports. */
+  async #missionThread(home: number, missionId: string | undefined): Promise<string | undefined> {
+    if (missionId === undefined) return undefined;
+    const { services, store } = this.#options;
+    const mission = await services.missions.get(missionId).catch(() => undefined);
+    if (mission === undefined) return undefined;
+    await store.ensureTopic(home, mission.threadId, topicName(mission.requestedBy, addressOf(mission), mission.text));
+    return mission.threadId;
   }
 
   async #machineName(address: string): Promise<string | undefined> {

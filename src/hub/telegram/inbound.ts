@@ -15,11 +15,12 @@ import { answerCommand } from './commands.ts';
 import type { TelegramConfig } from './config.ts';
 import { messageKey, type Feed } from './feed.ts';
 import { clip, escapeHtml } from './html.ts';
+import type { MissionDesk } from './mission-desk.ts';
 import type { Outbox } from './outbox.ts';
 import type { Item, TelegramStore } from './ports.ts';
-import { sentence, type Presses } from './presses.ts';
+import type { Presses } from './presses.ts';
 import type { IncomingMessage } from './wire.ts';
-import { partyName } from './words.ts';
+import { partyName, sentence } from './words.ts';
 
 export interface InboundOptions {
   readonly services: HubServices;
@@ -27,6 +28,7 @@ export interface InboundOptions {
   readonly outbox: Outbox;
   readonly feed: Feed;
   readonly presses: Presses;
+  readonly desk: MissionDesk;
   readonly config: TelegramConfig;
   readonly clock: Clock;
   readonly log: Log;
@@ -110,7 +112,14 @@ export class Inbound {
         home: this.#options.home(),
         isPrivate: message.chat.type === 'private',
       };
-      const lines = await answerCommand(name, context);
+      const place = {
+        chatId: message.chat.id,
+        messageId: message.id,
+        topicId: message.topicId,
+        replyTo: message.replyTo,
+      };
+      const lines =
+        (await this.#options.desk.command(name, actor, place, args)) ?? (await answerCommand(name, context));
       await this.#answer(message, lines ?? [`I do not know /${escapeHtml(name)}. /help lists what I know.`]);
     } catch (error) {
       await this.#failed(message, error);
@@ -174,7 +183,14 @@ export class Inbound {
     threadId: string,
     answered: Item | undefined,
   ): Promise<void> {
-    const { services, store, outbox, clock } = this.#options;
+    const { services, store, desk } = this.#options;
+    // Its update came before: it was said already.
+    if ((await store.itemByMessage(message.chat.id, message.id)) !== undefined) return;
+    const said = await desk.say(actor, text, { chatId: message.chat.id, threadId, answered });
+    if (said !== undefined) {
+      await this.#taken(message, threadId, said.id);
+      return;
+    }
     const { thread, messages } = await services.messaging.thread(threadId, { limit: 50 });
     const { to, inReplyTo } = recipientOf(messages, thread.participants, answered?.messageId);
     if (to === undefined) {
@@ -195,19 +211,25 @@ export class Inbound {
       return;
     }
     const status = await services.messaging.submitFromOperator(actor, submit.data);
+    await this.#taken(message, threadId, status.id);
+    const agents = new Set(thread.participants.filter(isAgent).map((address) => address.split('#')[0]));
+    if (agents.size > 1) await this.#answer(message, [`→ <code>${escapeHtml(partyName(status.to))}</code>`]);
+  }
+
+  /** What a person wrote is on its way as this message: a reaction tells how it fares. */
+  async #taken(message: IncomingMessage, threadId: string, messageId: string): Promise<void> {
+    const { store, outbox, clock } = this.#options;
     const place = { chatId: message.chat.id, threadId, topicId: message.topicId, replyTo: message.id };
     const draft = {
-      key: messageKey(status.id),
+      key: messageKey(messageId),
       ...withoutUndefined(place),
-      messageId: status.id,
+      messageId,
       lane: 0 as const,
       content: { parts: [], silent: true, reaction: 'none' },
     };
     // First known as what the person wrote, so that no event mirrors it; then the reaction.
     await store.adopt(draft, message.id, clock.now());
     await outbox.put({ ...draft, content: { ...draft.content, reaction: '👀' } });
-    const agents = new Set(thread.participants.filter(isAgent).map((address) => address.split('#')[0]));
-    if (agents.size > 1) await this.#answer(message, [`→ <code>${escapeHtml(partyName(status.to))}</code>`]);
   }
 
   async #failed(message: IncomingMessage, error: unknown): Promise<void> {

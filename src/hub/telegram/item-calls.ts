@@ -235,11 +235,15 @@ function isUnchanged(error: unknown): boolean {
 function keyboardOf(buttons: readonly (readonly CardButton[])[]) {
   return {
     inline_keyboard: buttons.map((row) =>
-      row.map((button) => ({
-        text: button.text,
-        callback_data: button.data,
-        ...(button.style === undefined ? {} : { style: button.style }),
-      })),
+      row.map((button) =>
+        'url' in button
+          ? { text: button.text, url: button.url }
+          : {
+              text: button.text,
+              callback_data: button.data,
+              ...(button.style === undefined ? {} : { style: button.style }),
+            },
+      ),
     ),
   };
 }

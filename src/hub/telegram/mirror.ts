@@ -12,29 +12,45 @@ const RESERVED = 1_000;
 export const PARTS_MAX = 4;
 
 export function messageContent(message: Message): Content {
-  const runs = parseMarkdown(showHidden(message.body));
+  return textContent({
+    text: message.body,
+    head: `${iconOf(message.kind)} ${partyHtml(message.from)} → ${partyHtml(message.to)}`,
+    tail: asList(stateLine(message)),
+    file: { name: `${message.id}.txt`, caption: 'The whole message.' },
+    // Between agents nobody needs to be called; what is for a person, rings.
+    silent: !isForPerson(message),
+  });
+}
+
+/** A text of any length between a first and some last lines (HTML, at most RESERVED units together); very long ones go as a file. */
+export function textContent(what: {
+  readonly text: string;
+  readonly head: string;
+  readonly tail: readonly string[];
+  readonly file: { readonly name: string; readonly caption: string };
+  readonly silent: boolean;
+}): Content {
+  const runs = parseMarkdown(showHidden(what.text));
   // Parts of nothing but white space would be refused.
   const parts = splitRuns(runs, TEXT_MAX - RESERVED).filter((part) => visibleText(part).trim() !== '');
   const isLong = parts.length > PARTS_MAX;
   const shown = (isLong ? parts.slice(0, 1) : parts).map((part) => runsToHtml(part));
   const lines = shown.length === 0 ? ['<i>(blank)</i>'] : shown;
-  const head = `${iconOf(message.kind)} ${partyHtml(message.from)} → ${partyHtml(message.to)}`;
   const tail = [
     ...(isLong
-      ? [`✂️ <i>The beginning of ${message.body.length.toLocaleString('en-US')} characters; the file has all.</i>`]
+      ? [`✂️ <i>The beginning of ${what.text.length.toLocaleString('en-US')} characters; the file has all.</i>`]
       : []),
-    ...asList(stateLine(message)),
+    ...what.tail,
   ];
   const html = lines.map((part, index) => {
-    const first = index === 0 ? `${head}\n` : '';
+    const first = index === 0 ? `${what.head}\n` : '';
     const last = index === lines.length - 1 && tail.length > 0 ? `\n${tail.join('\n')}` : '';
     return `${first}${part}${last}`;
   });
   return {
     parts: html,
-    ...(isLong ? { document: { name: `${message.id}.txt`, text: message.body, caption: 'The whole message.' } } : {}),
-    // Between agents nobody needs to be called; what is for a person, rings.
-    silent: !isForPerson(message),
+    ...(isLong ? { document: { ...what.file, text: what.text } } : {}),
+    silent: what.silent,
   };
 }
 

@@ -6,11 +6,20 @@
  * was, and a call whose answer was lost is made again.
  */
 
-export interface CardButton {
+export interface PressButton {
   readonly text: string;
+  /** At most 64 bytes; comes back when it is pressed. */
   readonly data: string;
   readonly style?: 'success' | 'danger' | 'primary';
 }
+
+/** Opens a page; nothing comes back. */
+export interface LinkButton {
+  readonly text: string;
+  readonly url: string;
+}
+
+export type CardButton = PressButton | LinkButton;
 
 export interface AttachedText {
   readonly name: string;
@@ -42,7 +51,7 @@ export interface SentPart {
 export type Lane = 0 | 1 | 2;
 
 export interface Item {
-  /** `a:<approval>`, `m:<message>`, `n:<note>`. */
+  /** `a:<approval>`, `m:<message>`, `w:<mission>`, `r:<mission>:<run>` (its result), `s:<notice>`, `n:<note>`. */
   readonly key: string;
   readonly chatId: number;
   /** The conversation whose topic it belongs into; absent: General, or `topicId`. */
@@ -82,6 +91,12 @@ export interface Topic {
   readonly made: number;
 }
 
+/** What the presser of a button reads; `alert` must be closed by them. */
+export interface PressAnswer {
+  readonly text: string;
+  readonly alert: boolean;
+}
+
 /** One method is one transaction. */
 export interface TelegramStore {
   getMeta(key: string): Promise<string | undefined>;
@@ -100,6 +115,8 @@ export interface TelegramStore {
 
   item(key: string): Promise<Item | undefined>;
   itemByMessage(chatId: number, telegramMessageId: number): Promise<Item | undefined>;
+  /** The mission card of a conversation: one that is open, else the newest. */
+  missionCardOf(chatId: number, threadId: string): Promise<Item | undefined>;
   /** Makes or changes what should be seen and marks it due; what was sent, and the place in the queue, stay. */
   put(draft: ItemDraft, now: number): Promise<void>;
   /** A message that a person wrote into the chat, as part of an item; never due. */

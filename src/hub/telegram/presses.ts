@@ -4,25 +4,23 @@
  * Invariants: who presses is looked up in the allow-list and their role is checked now, not when the card was sent; a decision carries the
  * full hash of what that card showed; every press is answered.
  */
-import { toIntercomError, type IntercomError } from '../../protocol/errors.ts';
+import { toIntercomError } from '../../protocol/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Actor, HubServices } from '../services.ts';
 import { decidedToast, readPress, type Press } from './cards.ts';
 import { approvalKey, type Feed } from './feed.ts';
-import type { TelegramStore } from './ports.ts';
+import { missionKey, readMissionPress } from './mission-cards.ts';
+import type { MissionDesk } from './mission-desk.ts';
+import type { PressAnswer, TelegramStore } from './ports.ts';
 import type { IncomingPress } from './wire.ts';
+import { sentence } from './words.ts';
 
 export interface PressOptions {
   readonly services: HubServices;
   readonly store: TelegramStore;
   readonly feed: Feed;
+  readonly desk: MissionDesk;
   readonly log: Log;
-}
-
-/** What the presser reads; `alert` must be closed by them. */
-export interface PressAnswer {
-  readonly text: string;
-  readonly alert: boolean;
 }
 
 const NOT_ALLOWED: PressAnswer = { text: 'You are not allowed to decide here.', alert: true };
@@ -43,6 +41,14 @@ export class Presses {
     const operator = services.operators.byTelegramId(press.from.id);
     if (operator === undefined) return NOT_ALLOWED;
     if (operator.role === 'viewer') return { text: 'As a viewer you may look, but not decide.', alert: true };
+    const onMission = press.data === undefined ? undefined : readMissionPress(press.data);
+    if (onMission !== undefined && press.message !== undefined) {
+      const card = await store.itemByMessage(press.message.chat.id, press.message.message_id);
+      if (card?.key === missionKey(onMission.missionId)) {
+        return this.#options.desk.pressed({ operator, via: 'telegram' }, onMission);
+      }
+      return { text: 'This card is not known here any more. Send /missions to see what is at work.', alert: true };
+    }
     const read = press.data === undefined ? undefined : readPress(press.data);
     if (read === undefined || press.message === undefined) {
       return { text: 'This button is too old. Send /approvals to see what waits.', alert: true };
@@ -78,6 +84,7 @@ export class Presses {
         verdict: press.verdict,
         scope: press.verdict === 'allow' ? press.scope : 'once',
         shownHash,
+        ...(press.verdict === 'allow' && press.suggestion !== undefined ? { suggestion: press.suggestion } : {}),
         ...(reason === undefined ? {} : { reason }),
       });
       return { text: decidedToast(decided), alert: false };
@@ -92,9 +99,4 @@ export class Presses {
       return { text: sentence(failure), alert: true };
     }
   }
-}
-
-/** An error as one short text for a person. */
-export function sentence(error: IntercomError): string {
-  return error.next === undefined ? error.message : `${error.message} ${error.next}`;
 }

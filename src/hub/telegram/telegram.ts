@@ -19,6 +19,8 @@ import { DirectPost } from './direct-post.ts';
 import { Feed } from './feed.ts';
 import { Home } from './home.ts';
 import { Inbound } from './inbound.ts';
+import { MissionDesk } from './mission-desk.ts';
+import { MissionPosts } from './mission-posts.ts';
 import { NoticePosts } from './notice-posts.ts';
 import { Outbox } from './outbox.ts';
 import { Poller } from './poller.ts';
@@ -36,6 +38,8 @@ export interface TelegramOptions {
   readonly store: TelegramStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where the web page is, for everybody who reads the chat (Open on cards). */
+  readonly pageUrl?: () => string | undefined;
   /** How long what was shown is remembered, for replies to it. */
   readonly retentionDays?: number;
 }
@@ -47,7 +51,13 @@ export interface Telegram {
 }
 
 /** Events that change what people see here. */
-const SHOWN: readonly HubEvent['type'][] = ['approval.changed', 'message.changed', 'system.notice'];
+const SHOWN: readonly HubEvent['type'][] = [
+  'approval.changed',
+  'message.changed',
+  'system.notice',
+  'mission.changed',
+  'mission.log',
+];
 /** Failures in a row before it is said that Telegram cannot be reached. */
 const SAID_AFTER = 3;
 /** How long a call under way may take at the end. */
@@ -76,6 +86,7 @@ class Surface implements Telegram {
   readonly #direct: DirectPost;
   readonly #topics: TopicKeeper;
   readonly #feed: Feed;
+  readonly #missions: MissionPosts;
   readonly #presses: Presses;
   readonly #inbound: Inbound;
   readonly #poller: Poller;
@@ -111,17 +122,17 @@ class Surface implements Telegram {
     this.#topics = new TopicKeeper({ services, store, api, clock, log, home });
     const posts = new NoticePosts({ store, outbox, clock, home });
     this.#direct = new DirectPost({ api, clock, log, home });
-    this.#feed = new Feed({
-      services,
-      store,
-      outbox,
-      posts,
-      log,
-      home,
-      onOverflow: () => this.#trouble.raise(OVERFLOW),
+    const onOverflow = () => this.#trouble.raise(OVERFLOW);
+    this.#missions = new MissionPosts({
+      ...{ services, store, outbox, clock, log, home, onOverflow },
+      pageUrl: () => options.pageUrl?.(),
+      enqueue: (work) => void this.#enqueue(work),
     });
+    const missions = this.#missions;
+    this.#feed = new Feed({ services, store, outbox, posts, missions, log, home, onOverflow });
     const feed = this.#feed;
-    this.#presses = new Presses({ services, store, feed, log });
+    const desk = new MissionDesk({ services, store, posts: missions, log, now: () => clock.now() });
+    this.#presses = new Presses({ services, store, feed, desk, log });
     this.#inbound = new Inbound({
       services,
       store,
@@ -132,6 +143,7 @@ class Surface implements Telegram {
       log,
       home,
       presses: this.#presses,
+      desk,
       botName: () => this.#home.bot?.username ?? '',
     });
     this.#poller = new Poller({
@@ -164,6 +176,7 @@ class Surface implements Telegram {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const stop of this.#stops.splice(0)) stop();
+    this.#missions.stop();
     // A call that hangs must not hold up the end of the hub; what it was to show is shown after the next start.
     const cancel = this.#options.clock.after(STOP_MS, () => this.#api.close());
     await this.#poller.stop();

@@ -12,6 +12,7 @@ import { IntercomError } from '../../protocol/errors.ts';
 import type { Thread } from '../../protocol/model.ts';
 import type { HubServices } from '../services.ts';
 import type { BotApi } from './bot-api.ts';
+import { missionOfKey } from './mission-cards.ts';
 import type { TelegramStore } from './ports.ts';
 
 /** Topics that are looked at in one round, and of those closed. */
@@ -20,7 +21,7 @@ const CLOSED = 10;
 const PROJECT_GONE_MS = 7 * 86_400_000;
 
 export interface TopicKeeperOptions {
-  readonly services: Pick<HubServices, 'messaging' | 'registry'>;
+  readonly services: Pick<HubServices, 'messaging' | 'registry' | 'missions'>;
   readonly store: TelegramStore;
   readonly api: Pick<BotApi, 'call'>;
   readonly clock: Clock;
@@ -54,6 +55,7 @@ export class TopicKeeper {
       this.#after = topic.threadId;
       const thread = await this.#thread(topic.threadId);
       if (thread !== undefined && !this.#isOver(thread, machines, agents)) continue;
+      if (thread === undefined && (await this.#isMission(home, topic.threadId, machines))) continue;
       if (!(await store.forgetTopic(home, topic.threadId))) continue;
       closed += 1;
       if (topic.topicId !== undefined) await this.#close(home, topic.topicId);
@@ -70,6 +72,15 @@ export class TopicKeeper {
       if (error instanceof IntercomError && error.code === 'unknown_thread') return undefined;
       throw error;
     }
+  }
+
+  /** A mission in which nobody said anything has no thread, but a card that people look at. */
+  async #isMission(home: number, threadId: string, machines: ReadonlySet<string>): Promise<boolean> {
+    const { services, store } = this.#options;
+    const id = missionOfKey((await store.missionCardOf(home, threadId))?.key ?? '');
+    if (id === undefined) return false;
+    const mission = await services.missions.get(id).catch(() => undefined);
+    return mission !== undefined && machines.has(mission.machine);
   }
 
   #isOver(thread: Thread, machines: ReadonlySet<string>, agents: ReadonlySet<string>): boolean {

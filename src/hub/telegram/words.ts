@@ -1,4 +1,5 @@
 /** Small wordings that cards and messages share. Pure. */
+import type { IntercomError } from '../../protocol/errors.ts';
 import { escapeHtml, oneLine } from './html.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
@@ -45,4 +46,9 @@ export function partyHtml(address: string): string {
   const [agent, session] = oneLine(address, 300).split('#');
   const name = `<b>${escapeHtml(agent ?? address)}</b>`;
   return session === undefined ? name : `${name}<code>#${escapeHtml(session.slice(0, 8))}</code>`;
+}
+
+/** An error as one short text for a person. */
+export function sentence(error: IntercomError): string {
+  return error.next === undefined ? error.message : `${error.message} ${error.next}`;
 }

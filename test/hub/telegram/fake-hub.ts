@@ -17,6 +17,7 @@ import type {
   Thread,
 } from '../../../src/protocol/model.ts';
 import type { HubServices } from '../../../src/hub/services.ts';
+import { FakeMissions } from './fake-missions.ts';
 
 function unused(): never {
   throw new Error('the Telegram surface does not use this');
@@ -34,6 +35,7 @@ export class FakeHub {
   readonly raised: string[] = [];
   readonly shown: { id: string; via: string; proof: string }[] = [];
   readonly machineNames = new Map<string, string>();
+  readonly missions: FakeMissions;
   agents: Agent[] = [];
   readonly #emitter = new Emitter<HubEvent>((error) => {
     throw error;
@@ -46,6 +48,11 @@ export class FakeHub {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.missions = new FakeMissions({
+      clock,
+      emit: (event) => this.emit(event),
+      say: (draft) => this.message(draft),
+    });
   }
 
   // ── what tests do ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,23 +203,7 @@ export class FakeHub {
           gap: asked !== this.epoch,
         }),
       },
-      missions: {
-        startFromMachine: unused,
-        startFromOperator: unused,
-        applyNews: unused,
-        list: unused,
-        get: unused,
-        wait: unused,
-        log: unused,
-        cancel: unused,
-        pause: unused,
-        resume: unused,
-        rerun: unused,
-        fork: unused,
-        send: unused,
-        inspect: unused,
-        counts: unused,
-      },
+      missions: this.missions.services(),
       terminals: { inspect: unused, door: unused },
       dialogs: { raise: unused, close: unused },
       messaging: {
@@ -274,6 +265,7 @@ export class FakeHub {
           return this.decide(id, actor.operator.name, actor.via, decision.verdict, {
             scope: decision.scope,
             ...(decision.reason === undefined ? {} : { reason: decision.reason }),
+            ...(decision.suggestion === undefined ? {} : { suggestion: decision.suggestion }),
           });
         },
       },
@@ -329,7 +321,7 @@ export class FakeHub {
         threads: [...this.threads.values()],
         grants: [],
         notices: [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),
-        missions: [],
+        missions: [...this.missions.all.values()],
       }),
     };
   }

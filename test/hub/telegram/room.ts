@@ -28,6 +28,7 @@ export class Room {
   #store: HubStore;
   #surface: Telegram | undefined;
   config: TelegramConfig;
+  pageUrl: string | undefined;
 
   static async open(): Promise<Room> {
     const clock = new ManualClock();
@@ -66,6 +67,7 @@ export class Room {
       store,
       clock: this.clock,
       log,
+      pageUrl: () => this.pageUrl,
     });
     return this.#surface;
   }

@@ -3,7 +3,9 @@ import type { Parsed } from './entities.ts';
 
 export interface ShownButton {
   readonly text: string;
+  /** Empty: it opens `url`. */
   readonly data: string;
+  readonly url?: string;
   readonly style?: string;
 }
 

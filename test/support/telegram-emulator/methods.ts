@@ -228,6 +228,11 @@ const STYLES = ['danger', 'success', 'primary'] as const;
 
 function readButton(button: unknown): ShownButton {
   if (!isRecord(button) || typeof button.text !== 'string') throw bad("can't parse inline keyboard button");
+  if (typeof button.url === 'string') {
+    if (button.callback_data !== undefined) throw bad("can't parse inline keyboard button: too many fields");
+    mustBeWebAddress(button.url);
+    return { text: button.text, data: '', url: button.url };
+  }
   const data = typeof button.callback_data === 'string' ? button.callback_data : '';
   const bytes = Buffer.byteLength(data);
   if (bytes < 1 || bytes > 64) throw bad('BUTTON_DATA_INVALID');
@@ -235,6 +240,14 @@ function readButton(button: unknown): ShownButton {
     throw bad('BUTTON_STYLE_INVALID');
   }
   return { text: button.text, data, ...(typeof button.style === 'string' ? { style: button.style } : {}) };
+}
+
+/** Telegram opens only what looks like an address of the web: no loopback, no host without a dot. */
+function mustBeWebAddress(url: string): void {
+  const host = /^(?:https?|tg):\/\/([^/?#:]+)/.exec(url)?.[1] ?? '';
+  if (!host.includes('.') && !url.startsWith('tg://')) {
+    throw bad(`inline keyboard button URL '${url}' is invalid: Wrong HTTP URL`);
+  }
 }
 
 export function chatView(chat: ChatState): Record<string, unknown> {
