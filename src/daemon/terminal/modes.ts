@@ -5,6 +5,9 @@
  * Invariant: only watches (every handler passes the sequence on), so the model itself is never changed.
  */
 import type { Terminal } from '@xterm/headless';
+import { lookOf } from './cells.ts';
+import { lookCode } from './draw.ts';
+import { Pen } from './pen.ts';
 
 /** Modes whose last value is simply told again: mouse encodings. */
 const PLAIN_MODES: readonly number[] = [1005, 1006, 1015, 1016];
@@ -14,6 +17,7 @@ const KEYBOARD_LEVELS = 20;
 export class ModeMemory {
   readonly #terminal: Terminal;
   readonly #plain = new Set<number>();
+  readonly #pen = new Pen();
   #cursorVisible = true;
   #cursorStyle: number | undefined;
   #region: { readonly top: number; readonly bottom: number } | undefined;
@@ -61,6 +65,14 @@ export class ModeMemory {
       }),
     );
     parser.registerCsiHandler(
+      { final: 'm' },
+      see((params) => this.#pen.apply(params)),
+    );
+    parser.registerCsiHandler(
+      { final: 'u' },
+      see(() => this.#pen.restore()),
+    );
+    parser.registerCsiHandler(
       { final: 's' },
       see(() => this.#save()),
     );
@@ -70,6 +82,7 @@ export class ModeMemory {
         return false;
       });
     escape({ final: '7' }, () => this.#save());
+    escape({ final: '8' }, () => this.#pen.restore());
     escape({ final: 'c' }, () => this.#reset());
     escape({ intermediates: '(', final: '0' }, () => (this.#lineDrawing = true));
     escape({ intermediates: '(', final: 'B' }, () => (this.#lineDrawing = false));
@@ -92,34 +105,63 @@ export class ModeMemory {
     this.#region = undefined;
   }
 
-  /** What a terminal has to be told after the serialised screen. */
+  /** Between the drawing of the first screen and that of the second: what the way back restores is put where it was. */
+  enterAlternate(): string {
+    const saved = this.#saved ?? { x: 0, y: 0 };
+    return `${place(saved.x, saved.y)}${this.#pen.savedText}\x1b[?1049h\x1b[0m\x1b[H`;
+  }
+
+  /** What a terminal has to be told after the drawing: modes, region, cursor, pen. */
   restore(): string {
-    const { cursorX, cursorY } = this.#terminal.buffer.active;
-    const at = (x: number, y: number): string => `\x1b[${y + 1};${x + 1}H`;
+    const { modes } = this.#terminal;
     const region = this.#region;
-    const moved = region !== undefined || this.#saved !== undefined;
-    const saved = this.#saved === undefined ? '' : `${at(this.#saved.x, this.#saved.y)}\x1b7`;
-    const origin = this.#terminal.modes.originMode;
+    const saved = this.#saved;
     return [
-      // Under origin mode places count from the region's top: it is left while we move, and asked for again.
-      moved && origin ? '\x1b[?6l' : '',
       region === undefined ? '' : `\x1b[${region.top};${region.bottom}r`,
-      saved,
-      moved && origin ? '\x1b[?6h' : '',
-      moved ? at(cursorX, origin && region !== undefined ? cursorY - region.top + 1 : cursorY) : '',
+      saved === undefined ? '' : `${place(saved.x, saved.y)}${this.#pen.savedText}\x1b7`,
       ...[...this.#plain].map((mode) => `\x1b[?${mode}h`),
       ...this.#keyboard.map((flags) => `\x1b[>${flags}u`),
+      modes.applicationCursorKeysMode ? '\x1b[?1h' : '',
+      modes.applicationKeypadMode ? '\x1b=' : '',
+      modes.bracketedPasteMode ? '\x1b[?2004h' : '',
+      modes.sendFocusMode ? '\x1b[?1004h' : '',
+      modes.reverseWraparoundMode ? '\x1b[?45h' : '',
+      MOUSE[modes.mouseTrackingMode],
+      // Origin mode moves the cursor, so it comes before it.
+      modes.originMode ? '\x1b[?6h' : '',
+      this.#cursor(),
+      modes.insertMode ? '\x1b[4h' : '',
+      modes.wraparoundMode ? '' : '\x1b[?7l',
       this.#lineDrawing ? '\x1b(0' : '',
       this.#cursorStyle === undefined ? '' : `\x1b[${this.#cursorStyle} q`,
       this.#cursorVisible ? '' : '\x1b[?25l',
+      this.#pen.text,
     ].join('');
+  }
+
+  /** To the cursor's place; behind the last column it gets by the letter that stands there. */
+  #cursor(): string {
+    const { buffer, cols, modes } = this.#terminal;
+    const { cursorX, cursorY, baseY } = buffer.active;
+    const top = modes.originMode ? (this.#region?.top ?? 1) - 1 : 0;
+    if (cursorX < cols) return place(cursorX, cursorY - top);
+    const line = buffer.active.getLine(baseY + cursorY);
+    const spare = buffer.active.getNullCell();
+    const last = line?.getCell(cols - 1, spare);
+    const at = last?.getWidth() === 0 ? cols - 2 : cols - 1;
+    const cell = line?.getCell(at, spare);
+    if (cell === undefined) return place(cols - 1, cursorY - top);
+    const chars = cell.getChars();
+    return `${place(at, cursorY - top)}${lookCode(lookOf(cell))}${chars === '' ? ' ' : chars}`;
   }
 
   #modes(params: (number | number[])[], on: boolean): void {
     for (const param of params) {
       const mode = number(param, 0);
       if (mode === 25) this.#cursorVisible = on;
-      if (mode === 1048 && on) this.#save();
+      // 1049 saves before it switches, and restores after it has switched back.
+      if ((mode === 1048 || mode === 1049) && on) this.#save();
+      if ((mode === 1048 || mode === 1049) && !on) this.#pen.restore();
       if (!PLAIN_MODES.includes(mode)) continue;
       // The encodings exclude each other: the last one holds.
       this.#plain.clear();
@@ -138,10 +180,12 @@ export class ModeMemory {
   #save(): void {
     const { cursorX, cursorY } = this.#terminal.buffer.active;
     this.#saved = { x: Math.min(cursorX, this.#terminal.cols - 1), y: cursorY };
+    this.#pen.save();
   }
 
   #reset(): void {
     this.#plain.clear();
+    this.#pen.reset();
     this.#cursorVisible = true;
     this.#cursorStyle = undefined;
     this.#region = undefined;
@@ -149,6 +193,18 @@ export class ModeMemory {
     this.#keyboard = [];
     this.#saved = undefined;
   }
+}
+
+const MOUSE = {
+  none: '',
+  x10: '\x1b[?9h',
+  vt200: '\x1b[?1000h',
+  drag: '\x1b[?1002h',
+  any: '\x1b[?1003h',
+} as const;
+
+function place(x: number, y: number): string {
+  return `\x1b[${y + 1};${x + 1}H`;
 }
 
 function number(param: number | number[] | undefined, absent: number): number {

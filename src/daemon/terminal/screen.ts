@@ -5,12 +5,13 @@
  * be taken; its scrollback and what it holds back are bounded. It answers a program's questions (where is the cursor?) only where it is
  * told to: at a person's terminal that terminal answers.
  */
-import serialize from '@xterm/addon-serialize';
 import xterm from '@xterm/headless';
-import type { IBufferCell, IBufferLine, Terminal } from '@xterm/headless';
+import type { IBuffer, Terminal } from '@xterm/headless';
 import { BoundaryFinder } from './boundary.ts';
+import { readRow } from './cells.ts';
+import { drawRow } from './draw.ts';
 import { ModeMemory } from './modes.ts';
-import type { Look, Row, Run, ScreenView } from './view.ts';
+import type { Row, ScreenView } from './view.ts';
 
 /** A sequence longer than this is given to the model in parts. */
 const HELD_BACK_MAX = 1024 * 1024;
@@ -35,10 +36,8 @@ export interface Snapshot {
 
 export class Screen {
   readonly #terminal: Terminal;
-  readonly #serializer = new serialize.SerializeAddon();
   readonly #modes: ModeMemory;
   readonly #boundary = new BoundaryFinder();
-  readonly #scrollback: number;
   #held: Buffer[] = [];
   #heldBytes = 0;
   #received = 0;
@@ -48,7 +47,6 @@ export class Screen {
   readonly #onParsed = new Set<() => void>();
 
   constructor(options: ScreenOptions) {
-    this.#scrollback = options.scrollback;
     this.#terminal = new xterm.Terminal({
       cols: options.cols,
       rows: options.rows,
@@ -56,7 +54,6 @@ export class Screen {
       allowProposedApi: true,
       logLevel: 'off',
     });
-    this.#terminal.loadAddon(this.#serializer);
     this.#modes = new ModeMemory(this.#terminal);
     this.#terminal.onTitleChange((title) => {
       this.#title = title.slice(0, 300);
@@ -139,13 +136,14 @@ export class Screen {
     this.#modes.resized();
   }
 
-  /** The screen now, as a terminal would have to be told it. */
+  /** The screen now, as a new terminal would have to be told it. */
   snapshot(): Snapshot {
-    // The second screen is cleared in the colours of the moment: those of the first must not be on then.
-    const body = this.#serializer
-      .serialize({ scrollback: this.#scrollback })
-      .replace('\x1b[?1049h', '\x1b[0m\x1b[?1049h');
-    const screen = body + this.#blankColours() + this.#modes.restore();
+    const { normal, active } = this.#terminal.buffer;
+    const first = this.#lines(normal, 0, normal.baseY + this.rows);
+    const screen =
+      active.type === 'normal'
+        ? `${first}${this.#modes.restore()}`
+        : `${first}${this.#modes.enterAlternate()}${this.#lines(active, 0, this.rows)}${this.#modes.restore()}`;
     return { cols: this.cols, rows: this.rows, seq: this.#parsed, screen, title: this.#title };
   }
 
@@ -178,13 +176,12 @@ export class Screen {
     this.#terminal.dispose();
   }
 
-  /** Rows below the last letter that are nothing but a background: the serialiser leaves them out. */
-  #blankColours(): string {
-    if (this.#terminal.modes.originMode) return '';
-    const { rows } = this.view();
-    const last = rows.findLastIndex(({ runs }) => runs.some((run) => run.text.trim() !== ''));
-    const drawn = rows.flatMap(({ runs }, y) => (y > last ? backgrounds(runs, y) : []));
-    return drawn.length === 0 ? '' : `\x1b7${drawn.join('')}\x1b8`;
+  #lines(buffer: IBuffer, from: number, to: number): string {
+    const spare = buffer.getNullCell();
+    const lines: string[] = [];
+    for (let y = from; y < to; y += 1) lines.push(drawRow(readRow(buffer.getLine(y), this.cols, spare)));
+    // Letters to the end of a row leave the cursor there: the line feed goes on from the row, not from the next.
+    return lines.join('\r\n');
   }
 
   #hold(bytes: Uint8Array): void {
@@ -204,66 +201,4 @@ export class Screen {
     while ((this.#waiting[0]?.seq ?? Infinity) <= this.#parsed) this.#waiting.shift()?.resolve();
     for (const listener of [...this.#onParsed]) listener();
   }
-}
-
-function backgrounds(runs: readonly Run[], y: number): string[] {
-  let x = 0;
-  return runs.flatMap(({ bg, text }) => {
-    const at = x;
-    x += text.length;
-    if (bg === undefined) return [];
-    return [`\x1b[${y + 1};${at + 1}H\x1b[0;48;${colourCode(bg)}m\x1b[${text.length}X`];
-  });
-}
-
-/** The end of an SGR sequence for a colour. */
-export function colourCode(value: number | string): string {
-  if (typeof value === 'number') return `5;${value}`;
-  const parts = /^#(..)(..)(..)$/.exec(value)?.slice(1) ?? [];
-  return `2;${parts.map((part) => Number.parseInt(part, 16)).join(';')}`;
-}
-
-function readRow(line: IBufferLine | undefined, cols: number, spare: IBufferCell): Row {
-  if (line === undefined) return { runs: [] };
-  const runs: Run[] = [];
-  let text = '';
-  let look: Look = {};
-  let key = '';
-  for (let x = 0; x < cols; x += 1) {
-    const cell = line.getCell(x, spare);
-    // The second half of a wide character.
-    if (cell === undefined || cell.getWidth() === 0) continue;
-    const next = lookOf(cell);
-    const nextKey = JSON.stringify(next);
-    if (nextKey !== key && text !== '') {
-      runs.push({ text, ...look });
-      text = '';
-    }
-    key = nextKey;
-    look = next;
-    const chars = cell.getChars();
-    text += chars === '' ? ' ' : chars;
-  }
-  // Blanks without a look at the end are nothing.
-  if (key === '{}') text = text.trimEnd();
-  if (text !== '') runs.push({ text, ...look });
-  return line.isWrapped ? { runs, wrapped: true } : { runs };
-}
-
-function lookOf(cell: IBufferCell): Look {
-  return {
-    ...(cell.isBold() === 0 ? {} : { bold: true as const }),
-    ...(cell.isDim() === 0 ? {} : { dim: true as const }),
-    ...(cell.isItalic() === 0 ? {} : { italic: true as const }),
-    ...(cell.isUnderline() === 0 ? {} : { underline: true as const }),
-    ...(cell.isInverse() === 0 ? {} : { inverse: true as const }),
-    ...(cell.isStrikethrough() === 0 ? {} : { strike: true as const }),
-    ...(cell.isInvisible() === 0 ? {} : { hidden: true as const }),
-    ...(cell.isFgDefault() ? {} : { fg: colour(cell.getFgColor(), cell.isFgRGB()) }),
-    ...(cell.isBgDefault() ? {} : { bg: colour(cell.getBgColor(), cell.isBgRGB()) }),
-  };
-}
-
-function colour(value: number, rgb: boolean): number | string {
-  return rgb ? `#${value.toString(16).padStart(6, '0')}` : value;
 }

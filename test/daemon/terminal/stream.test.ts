@@ -50,7 +50,7 @@ const PIECES = fc.oneof(
   fc.constantFrom(
     '\x1b[2;6r',
     '\x1b[r',
-    '\x1b[0m\x1b[?1049h',
+    '\x1b[?1049h',
     '\x1b[?1049l',
     '\x1b]0;a title\x07',
     '\x1b]2;ein anderer\x1b\\',

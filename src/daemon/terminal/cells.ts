@@ -1,0 +1,49 @@
+/** Cells of the terminal model as rows of runs. */
+import type { IBufferCell, IBufferLine } from '@xterm/headless';
+import type { Look, Row, Run } from './view.ts';
+
+/** A row of a buffer as runs of one look. */
+export function readRow(line: IBufferLine | undefined, cols: number, spare: IBufferCell): Row {
+  if (line === undefined) return { runs: [] };
+  const runs: Run[] = [];
+  let text = '';
+  let look: Look = {};
+  let key = '';
+  for (let x = 0; x < cols; x += 1) {
+    const cell = line.getCell(x, spare);
+    // The second half of a wide character.
+    if (cell === undefined || cell.getWidth() === 0) continue;
+    const next = lookOf(cell);
+    const nextKey = JSON.stringify(next);
+    if (nextKey !== key && text !== '') {
+      runs.push({ text, ...look });
+      text = '';
+    }
+    key = nextKey;
+    look = next;
+    const chars = cell.getChars();
+    text += chars === '' ? ' ' : chars;
+  }
+  // Blanks without a look at the end are nothing.
+  if (key === '{}') text = text.trimEnd();
+  if (text !== '') runs.push({ text, ...look });
+  return line.isWrapped ? { runs, wrapped: true } : { runs };
+}
+
+export function lookOf(cell: IBufferCell): Look {
+  return {
+    ...(cell.isBold() === 0 ? {} : { bold: true as const }),
+    ...(cell.isDim() === 0 ? {} : { dim: true as const }),
+    ...(cell.isItalic() === 0 ? {} : { italic: true as const }),
+    ...(cell.isUnderline() === 0 ? {} : { underline: true as const }),
+    ...(cell.isInverse() === 0 ? {} : { inverse: true as const }),
+    ...(cell.isStrikethrough() === 0 ? {} : { strike: true as const }),
+    ...(cell.isInvisible() === 0 ? {} : { hidden: true as const }),
+    ...(cell.isFgDefault() ? {} : { fg: colour(cell.getFgColor(), cell.isFgRGB()) }),
+    ...(cell.isBgDefault() ? {} : { bg: colour(cell.getBgColor(), cell.isBgRGB()) }),
+  };
+}
+
+function colour(value: number, rgb: boolean): number | string {
+  return rgb ? `#${value.toString(16).padStart(6, '0')}` : value;
+}
