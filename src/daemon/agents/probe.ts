@@ -17,7 +17,7 @@ const REMEMBERED_MAX = 100;
 const ASKED_WITH = ['PATH', 'HOME', 'USER', 'LANG', 'TMPDIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'];
 
 export interface Probed {
-  /** Absolute, links resolved; undefined: it is not installed. */
+  /** Absolute, as it was found: some programs look at the name that they are called by. Undefined: it is not installed. */
   readonly executable: string | undefined;
   readonly version: string | undefined;
   /** Why it cannot be started, in words with what to do. */
@@ -118,11 +118,11 @@ async function findExecutable(name: string, env: NodeJS.ProcessEnv): Promise<Fou
 
 async function runnable(place: string): Promise<Found | undefined> {
   try {
-    const path = await realpath(place);
-    const facts = await stat(path);
+    const real = await realpath(place);
+    const facts = await stat(real);
     if (!facts.isFile()) return undefined;
-    await access(path, constants.X_OK);
-    return { path, stamp: `${facts.mtimeMs} ${facts.size}` };
+    await access(real, constants.X_OK);
+    return { path: place, stamp: `${real} ${facts.mtimeMs} ${facts.size}` };
   } catch {
     return undefined;
   }
