@@ -18,6 +18,7 @@ import { IntercomError } from '../../../protocol/errors.ts';
 import type { Session, SessionState } from '../../../protocol/model.ts';
 import { RunnerRecord } from '../../../protocol/runner-api.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
+import { NotSent } from '../../sessions/agent-port.ts';
 import type { AgentPort, HookFacts, InboxChannel, ProofSearch, WakeReceipt } from '../../sessions/agent-port.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
 import type { ProcessTable } from '../process-table.ts';
@@ -27,6 +28,7 @@ import { AppServer } from './app-server.ts';
 import type { ThreadView } from './app-server.ts';
 import { CodexApprovals } from './approvals.ts';
 import type { DialogDesk } from './approvals.ts';
+import { AppServerRefusal } from './connection.ts';
 import { failureEvent } from './failures.ts';
 import { readHook, renderContext } from './hook-dialect.ts';
 import { HookSessions } from './hook-sessions.ts';
@@ -118,7 +120,10 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
       const release = server.hold(session.id);
       return Promise.resolve({
         send: async ({ id, text }) => {
-          const how = await server.say(session.id, id, text);
+          const how = await server.say(session.id, id, text).catch((error: unknown) => {
+            // Its own refusal: nothing was taken.
+            throw error instanceof AppServerRefusal ? new NotSent(`Codex refused it: ${error.message}`) : error;
+          });
           this.#options.log.debug({ session: session.id, how }, 'handed to the app-server of Codex');
         },
         close: release,
