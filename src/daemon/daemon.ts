@@ -247,6 +247,9 @@ async function build(
   // Asking programs for their versions takes its time; nobody needs to wait for it.
   void agents
     .start(() => link.greetAgain())
+    .then(() => {
+      if (agents.offers().length > 0) link.greetAgain();
+    })
     .catch((error: unknown) => log.warn({ err: error }, 'the agents of this machine could not be looked at'));
   log.info({ machineId, url: late.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
   return { url: late.url(), status };

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/config.ts';
-import { startDaemon, type Daemon } from '../../src/daemon/daemon.ts';
+import { startDaemon, type Daemon, type DaemonOptions } from '../../src/daemon/daemon.ts';
 import { systemClock, type Clock } from '../../src/platform/clock.ts';
 import { LocalClient, type CallerFacts } from '../../src/platform/local-client.ts';
 import { silentLog } from '../../src/platform/log.ts';
@@ -62,7 +62,11 @@ export class TestHome {
 }
 
 /** Starts a daemon in this process. */
-export async function startTestDaemon(home: TestHome, clock: Clock = systemClock): Promise<Daemon> {
+export async function startTestDaemon(
+  home: TestHome,
+  clock: Clock = systemClock,
+  more: Partial<DaemonOptions> = {},
+): Promise<Daemon> {
   return startDaemon({
     config: await home.config(),
     paths: home.paths,
@@ -71,6 +75,7 @@ export async function startTestDaemon(home: TestHome, clock: Clock = systemClock
     version: '0.0.0-test',
     env: home.env,
     home: home.user,
+    ...more,
   });
 }
 

@@ -13,6 +13,7 @@ import { DeliverResponse, PingResponse, type DeliverItem, type DeliverMessage } 
 import { IntercomError, type WireError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import * as wire from '../../src/protocol/machine-api.ts';
+import { MissionNewsRequest, MissionNewsResponse, type MissionNews } from '../../src/protocol/mission.ts';
 import { Trace, type Session } from '../../src/protocol/model.ts';
 import { sealRotation } from '../../src/protocol/sealing.ts';
 import { HUB_SIGNER } from '../../src/protocol/signing.ts';
@@ -34,6 +35,9 @@ export class FakeHub {
   readonly threads = new Map<string, string>();
   readonly statuses = new Map<string, wire.MessageStatus>();
   readonly receipts: wire.Receipt[] = [];
+  readonly missionNews: MissionNews[] = [];
+  /** Missions that this hub never had. */
+  readonly forgotten = new Set<string>();
   readonly feedback: z.infer<typeof wire.FeedbackRequest>[] = [];
   readonly cancelled: string[] = [];
   /** Submit batches, as they came. */
@@ -190,6 +194,7 @@ export class FakeHub {
     );
     this.#registration(api);
     this.#messages(api);
+    this.#missions(api);
     this.#app.use((_request, response, next) => {
       response.once('finish', () => this.#tell());
       next();
@@ -251,6 +256,23 @@ export class FakeHub {
       agents: [],
       at: new Date(this.#clock.now()).toISOString(),
     }));
+  }
+
+  #missions(api: Api<SignedBy>): void {
+    api.route(
+      {
+        method: 'POST',
+        path: '/api/machine/missions/news',
+        summary: '',
+        body: MissionNewsRequest,
+        answer: MissionNewsResponse,
+      },
+      async ({ body }) => {
+        const known = body.items.filter(({ missionId }) => !this.forgotten.has(missionId));
+        this.missionNews.push(...known);
+        return { results: body.items.map((item) => (known.includes(item) ? 'applied' : 'unknown_mission')) };
+      },
+    );
   }
 
   #messages(api: Api<SignedBy>): void {
