@@ -4,7 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { AcpPort } from './agents/acp/port.ts';
 import { ClaudeAdapter } from './agents/claude/adapter.ts';
+import { GeminiAdapter } from './agents/gemini/adapter.ts';
 import { isAlive, systemProcesses } from './agents/process-table.ts';
 import type { DaemonOptions } from './daemon.ts';
 import type { ProjectDirectory } from './discovery/project-directory.ts';
@@ -40,7 +42,15 @@ export async function startSessions(
   const { machineId, home, store, projects, approvals } = parts;
   const book = new LiveSessions({ clock, log });
   const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
-  const managed = new ManagedBook({ book, projects, adapters: ['claude'], clock, log });
+  const managed = new ManagedBook({
+    book,
+    projects,
+    // Gemini's hooks, by which its adapter knows its sessions, run in its terminal only.
+    hasAdapter: ({ program, runtime }) =>
+      program.name === 'claude' || (program.name === 'gemini' && runtime === 'terminal'),
+    clock,
+    log,
+  });
   const claude = new ClaudeAdapter({
     configDir,
     book,
@@ -52,7 +62,15 @@ export async function startSessions(
     pid: process.pid,
     uid: process.getuid?.(),
   });
-  const ports = [claude];
+  const gemini = new GeminiAdapter({
+    configDir: join(env.GEMINI_CLI_HOME ?? home, '.gemini'),
+    book,
+    projects,
+    managed,
+    processes: systemProcesses,
+    clock,
+  });
+  const ports = [claude, gemini, new AcpPort('opencode', book)];
   const delivery = new DeliveryEngine({
     store: store.inbox,
     book,
@@ -78,12 +96,14 @@ export async function startSessions(
   managed.connect({ hooks, delivery });
   stops.push(
     () => claude.stop(),
+    () => gemini.stop(),
     () => delivery.stop(),
     () => plain.stop(),
     () => doorbell.stop(),
     () => desk.stop(),
   );
   await claude.start();
+  await gemini.start();
   await plain.start();
   await delivery.start();
   return { book, delivery, plain, hooks, managed, desk };

@@ -25,13 +25,12 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { DeliverMessage } from '../../src/protocol/daemon-api.ts';
 import { newId } from '../../src/protocol/ids.ts';
-import { CloseApproval, RaiseApproval } from '../../src/protocol/machine-api.ts';
-import type { ApprovalRaised } from '../../src/protocol/machine-api.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import type { MissionRuntime } from '../../src/protocol/mission.ts';
 import type { Decision, Session } from '../../src/protocol/model.ts';
 import type { JournalEntry, RunnerRecord } from '../../src/protocol/runner-api.ts';
 import { RunnerSpec } from '../../src/protocol/runner-api.ts';
+import { PaperHub } from './paper-hub.ts';
 
 const log = silentLog();
 const INTERCOM = join(import.meta.dirname, '..', '..', 'bin', 'intercom.js');
@@ -59,21 +58,6 @@ export async function until<T>(look: () => T | undefined | Promise<T | undefined
   }
 }
 
-/** Takes what the desk raises, as the hub's API would read it. */
-export class PaperHub {
-  readonly raised: RaiseApproval[] = [];
-  readonly closed: CloseApproval[] = [];
-
-  async raise(request: RaiseApproval): Promise<ApprovalRaised> {
-    this.raised.push(RaiseApproval.parse(request));
-    return { id: newId('approval'), state: 'pending' };
-  }
-
-  async close(request: CloseApproval): Promise<void> {
-    this.closed.push(CloseApproval.parse(request));
-  }
-}
-
 export interface LaunchOptions {
   readonly program: AgentProgram;
   readonly executable: string;
@@ -93,7 +77,7 @@ export class MissionRig {
   readonly managed = new ManagedBook({
     book: this.book,
     projects: directoriesAsProjects,
-    adapters: ['claude'],
+    hasAdapter: ({ program }) => program.name === 'claude',
     clock: systemClock,
     log,
   });

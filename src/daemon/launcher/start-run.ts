@@ -12,6 +12,7 @@ import { RUNNER_PROTOCOL, type RunnerRecord, type RunnerSpec } from '../../proto
 import { limitsOf, type Prepared } from './checks.ts';
 import { agentEnvironment, passableEnvironment } from './environment.ts';
 import { GO_ON, missionPrompt } from './prompt.ts';
+import type { LaunchPlan } from '../agents/program.ts';
 import type { RunnerFiles } from './runner-files.ts';
 import type { LauncherConfig } from '../../config/launcher.ts';
 import type { MissionRow, WorktreeFacts } from '../store/mission-rows.ts';
@@ -93,8 +94,7 @@ export async function writeSpec(
     runtime,
     mission: { id: row.id, run: row.run },
     ...(plan.session === undefined ? {} : { session: plan.session }),
-    executable: prepared.executable,
-    argv: plan.argv,
+    ...started(prepared.executable, plan),
     cwd,
     environment: agentEnvironment({
       env: parts.env,
@@ -112,6 +112,15 @@ export async function writeSpec(
     rawLogMax: 16 * 1024 * 1024,
   };
   return parts.files.writeSpec(spec);
+}
+
+/** The agent itself, or who drives it. */
+function started(
+  agent: string,
+  { argv, through }: LaunchPlan,
+): { readonly executable: string; readonly argv: string[] } {
+  const [driver, ...before] = through ?? [];
+  return driver === undefined ? { executable: agent, argv } : { executable: driver, argv: [...before, agent, ...argv] };
 }
 
 /** Starts the runner and waits for its record. Throws `failed` with the last of its output where it ended before. */

@@ -52,7 +52,8 @@ export class HookRoutes implements AgentHooks {
         return this.#mail(port, facts, session.id);
       case 'turn_end':
         await delivery.turnEnded(session.id);
-        return NOTHING;
+        // Where a hook at the end of a turn can prolong it, what waits comes at once.
+        return this.#mail(port, facts, session.id);
       // Mail for a session that has just started would lie there until its person types: the doorbell wakes it instead.
       case 'session_start':
       case 'session_end':

@@ -32,8 +32,8 @@ const TYPED_MAX = 2000;
 export interface ManagedBookOptions {
   readonly book: SessionBook;
   readonly projects: Projects;
-  /** Agents whose adapter publishes their sessions itself. */
-  readonly adapters: readonly string[];
+  /** Whether the adapter of this run's agent puts its session into the book itself. */
+  readonly hasAdapter: (run: ManagedRun) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -62,7 +62,7 @@ export class ManagedBook implements ManagedSessions, ManagedLookup {
   attach(run: ManagedRun): ManagedSession {
     const attached = new Attached(run, {
       ...this.#options,
-      published: !this.#options.adapters.includes(run.program.name),
+      published: !this.#options.hasAdapter(run),
       parts: () => this.#parts,
       changed: () => this.#changes.emit(),
       ended: () => {

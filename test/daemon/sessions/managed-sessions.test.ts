@@ -49,7 +49,13 @@ let calls: HookCall[];
 beforeEach(() => {
   const clock = new ManualClock();
   book = new LiveSessions({ clock, log: silentLog() });
-  managed = new ManagedBook({ book, projects, adapters: ['claude'], clock, log: silentLog() });
+  managed = new ManagedBook({
+    book,
+    projects,
+    hasAdapter: ({ program }) => program.name === 'claude',
+    clock,
+    log: silentLog(),
+  });
   [outcome, lines, typed, seen, calls] = ['typed', [], [], [], []];
   managed.connect({
     hooks: {
