@@ -16,6 +16,7 @@ import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { Doorbell } from '../../src/daemon/sessions/doorbell.ts';
 import { HookRoutes } from '../../src/daemon/sessions/hook-routes.ts';
+import { PermissionDesk } from '../../src/daemon/sessions/permission-desk.ts';
 import { LiveSessions } from '../../src/daemon/sessions/session-book.ts';
 import { DaemonStore } from '../../src/daemon/store/store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -25,6 +26,7 @@ import { newId } from '../../src/protocol/ids.ts';
 import { CALLER_HEADERS, HOOK_OFFER_HEADER } from '../../src/protocol/local-api.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import type { ClaudeHome } from './claude-session.ts';
+import { PaperHub } from './paper-hub.ts';
 
 /** Every directory is a project of its own name. */
 const directoriesAsProjects: Projects = {
@@ -68,6 +70,8 @@ export class DaemonRig {
   readonly delivery: DeliveryEngine;
   /** Hook events that came, as `event` names. */
   readonly heard: string[] = [];
+  readonly hub = new PaperHub();
+  readonly desk: PermissionDesk;
   readonly #adapter: ClaudeAdapter;
   readonly #doorbell: Doorbell;
   readonly #routes: HookRoutes;
@@ -106,7 +110,22 @@ export class DaemonRig {
       mail: (session) => this.delivery.hookMail(session),
       onMail: (listener) => this.delivery.onHookMail(listener),
     });
-    this.#routes = new HookRoutes({ ports, book, delivery: this.delivery, doorbell: this.#doorbell, log });
+    this.desk = new PermissionDesk({
+      machineId: 'laptop',
+      approvals: this.hub,
+      book,
+      clock: systemClock,
+      log,
+      uuid: randomUUID,
+    });
+    this.#routes = new HookRoutes({
+      ports,
+      book,
+      delivery: this.delivery,
+      doorbell: this.#doorbell,
+      desk: this.desk,
+      log,
+    });
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch(() => response.writeHead(500).end());
     });
@@ -182,6 +201,7 @@ export class DaemonRig {
   }
 
   async stop(): Promise<void> {
+    this.desk.stop();
     this.#doorbell.stop();
     this.delivery.stop();
     await this.#adapter.stop();
@@ -219,7 +239,10 @@ export class DaemonRig {
       const parts: Buffer[] = [];
       for await (const part of request) if (Buffer.isBuffer(part)) parts.push(part);
       this.heard.push(event);
-      const answer = await this.#routes.event({ agent, event, caller, body: Buffer.concat(parts).toString('utf8') });
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
+      const body = Buffer.concat(parts).toString('utf8');
+      const answer = await this.#routes.event({ agent, event, caller, body, signal: gone.signal });
       response.writeHead(200, answer.offer === undefined ? {} : { [HOOK_OFFER_HEADER]: answer.offer }).end(answer.text);
     }
   }

@@ -1,10 +1,23 @@
 /** One open dialog of the permission desk. Its hook is answered once; its timers end with it. */
 import type { CancelTimer } from '../../platform/clock.ts';
 import type { CloseApproval } from '../../protocol/machine-api.ts';
-import type { HookFacts } from './agent-port.ts';
-import type { PermissionCall } from './permission-desk.ts';
+import type { Session } from '../../protocol/model.ts';
+import type { HookFacts, PermissionAnswer, PermissionAsk } from './agent-port.ts';
 
 type ToolFacts = NonNullable<HookFacts['tool']>;
+
+export interface PermissionCall {
+  readonly session: Session;
+  readonly ask: PermissionAsk;
+  readonly facts: HookFacts;
+  /** What the hook prints for an answer. */
+  readonly render: (answer: PermissionAnswer) => string | undefined;
+  readonly key: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** There is no terminal: only an operator can answer. */
+  readonly unattended: boolean;
+  readonly mission: string | undefined;
+}
 
 export class OpenDialog {
   readonly ref: string;

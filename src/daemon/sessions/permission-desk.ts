@@ -16,9 +16,10 @@ import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../protoco
 import type { Decision, Session, ToolSubject } from '../../protocol/model.ts';
 import { oneLine, toolInputText, toolWords } from '../agents/tool-words.ts';
 import type { SessionBook, Unsubscribe } from '../ports.ts';
-import type { HookFacts, PermissionAnswer, PermissionAsk } from './agent-port.ts';
+import type { HookFacts } from './agent-port.ts';
 import type { DecisionDesk } from './managed.ts';
 import { OpenDialog } from './open-dialog.ts';
+import type { PermissionCall } from './open-dialog.ts';
 
 /** More dialogs than people answer; what is beyond stays at its terminal. */
 const DIALOGS_MAX = 500;
@@ -56,19 +57,6 @@ export interface PermissionDeskOptions {
   readonly log: Log;
   /** A new UUID. */
   readonly uuid: () => string;
-}
-
-export interface PermissionCall {
-  readonly session: Session;
-  readonly ask: PermissionAsk;
-  readonly facts: HookFacts;
-  /** What the hook prints for an answer. */
-  readonly render: (answer: PermissionAnswer) => string | undefined;
-  readonly key: string | undefined;
-  readonly signal: AbortSignal | undefined;
-  /** There is no terminal: only an operator can answer. */
-  readonly unattended: boolean;
-  readonly mission: string | undefined;
 }
 
 export class PermissionDesk implements DecisionDesk {

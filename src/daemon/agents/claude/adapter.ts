@@ -243,7 +243,11 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     for (const name of names ?? []) {
       if (!/^\d+\.json$/.test(name)) continue;
       const record = parseRecord((await readIfThere(join(this.#folder, name)).catch(() => undefined)) ?? '');
-      if (record === undefined || `${record.pid}.json` !== name) continue;
+      if (record === undefined) {
+        for (const id of await this.#holders(Number.parseInt(name, 10))) present.add(id);
+        continue;
+      }
+      if (`${record.pid}.json` !== name) continue;
       const start = await this.#options.processes.startOf(record.pid);
       if (start === undefined || (record.procStart !== undefined && record.procStart !== start)) continue;
       present.add(record.sessionId);
@@ -252,6 +256,14 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     for (const [id, known] of this.#known) {
       if (!present.has(id) && !(await this.#livesWithoutRecord(known))) this.#end(id, 'Its process ended.');
     }
+  }
+
+  /** Sessions of a process whose record is being written at this moment: a file that is half there ends nothing. */
+  async #holders(pid: number): Promise<string[]> {
+    const held = [...this.#known].filter(([, known]) => known.record !== undefined && known.pid === pid);
+    if (held.length === 0) return [];
+    const start = await this.#options.processes.startOf(pid);
+    return held.flatMap(([id, known]) => (known.procStart === start ? [id] : []));
   }
 
   async #livesWithoutRecord(known: Known): Promise<boolean> {

@@ -160,6 +160,22 @@ describe('the sessions of Claude Code', () => {
     await gone;
   });
 
+  it('a record that is half written ends no session', async () => {
+    const { pid, start } = await agent();
+    record(pid, { sessionId: 'sess-one', procStart: start });
+    await adapter.start();
+    const ended: string[] = [];
+    book.onChange(({ id, state }) => state === 'ended' && ended.push(id));
+    writeFileSync(join(sessions, `${pid}.json`), '{"pid":');
+    // Another one appears with the scan that also sees the half.
+    const other = await agent();
+    record(other.pid, { sessionId: 'sess-other', procStart: other.start });
+    await until(({ id }) => id === 'sess-other');
+    record(pid, { sessionId: 'sess-one', procStart: start, status: 'busy' });
+    await until(({ id, state }) => id === 'sess-one' && state === 'working');
+    expect(ended).toEqual([]);
+  });
+
   it('tells what it cannot do in words', async () => {
     const facts = await Promise.all([agent(), agent(), agent('--', '--dangerously-skip-permissions'), agent()]);
     const [old, deaf, bypass, headless] = facts;
