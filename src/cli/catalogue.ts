@@ -59,7 +59,16 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
     title: 'Talk',
     commands: [
       { name: 'agents', summary: 'who can be reached', load: () => import('./commands/agents.ts') },
-      { name: 'sessions', summary: 'the agent sessions that run now', load: () => import('./commands/agents.ts') },
+      {
+        name: 'sessions',
+        summary: 'the agent sessions that run now; show looks at one',
+        load: () => import('./commands/sessions.ts'),
+      },
+      {
+        name: 'missions',
+        summary: 'give agents work: start, watch, speak to, pause, resume, end',
+        load: () => import('./commands/missions.ts'),
+      },
       { name: 'send', summary: 'send a message to an agent', load: talk },
       { name: 'ask', summary: 'ask an agent and wait for the answer', load: talk },
       { name: 'chat', summary: 'open a conversation, or go on with one', load: talk },

@@ -11,7 +11,8 @@ import { bearer, JsonClient } from '../../platform/http/client.ts';
 import type { OutgoingRequest } from '../../platform/http/client.ts';
 import type { Paths } from '../../platform/paths.ts';
 import { IntercomError, parseWith } from '../../protocol/errors.ts';
-import { AgentsResponse, MessageStatus, Ok, ThreadPage } from '../../protocol/machine-api.ts';
+import { AgentsResponse, MessageStatus, MissionsPage, Ok, ThreadPage } from '../../protocol/machine-api.ts';
+import { Inspection, Mission, MissionLogPage } from '../../protocol/mission.ts';
 import { Approval, Grant, Machine, Operator, PolicyVerdict, Time, Trace } from '../../protocol/model.ts';
 import {
   ApprovalsPage,
@@ -26,7 +27,13 @@ import {
   Snapshot,
   ThreadsPage,
 } from '../../protocol/operator-api.ts';
-import type { DecisionRequest, MachinePatch, OperatorSubmit, PolicyTest } from '../../protocol/operator-api.ts';
+import type {
+  DecisionRequest,
+  MachinePatch,
+  OperatorMission,
+  OperatorSubmit,
+  PolicyTest,
+} from '../../protocol/operator-api.ts';
 
 /** What `intercom login` keeps, 0600. */
 export const LoginFile = z.object({ hub: z.url(), token: z.string().min(8), operator: Operator, expiresAt: Time });
@@ -195,6 +202,49 @@ export class OperatorClient {
       reason === undefined ? {} : { reason },
       MessageStatus,
     );
+  }
+  missions(page: {
+    readonly limit: number;
+    readonly before?: string | undefined;
+    readonly state?: string | undefined;
+  }): Promise<z.infer<typeof MissionsPage>> {
+    const { limit, before, state } = page;
+    return this.#get(`/missions${query({ limit, before, state })}`, MissionsPage);
+  }
+  startMission(start: z.input<typeof OperatorMission>): Promise<Mission> {
+    return this.#post('/missions', start, Mission);
+  }
+  /** Waits up to `seconds` until its state is none of `unless`. */
+  mission(
+    id: string,
+    wait?: { readonly seconds: number; readonly unless: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<Mission> {
+    const path = `/missions/${encodeURIComponent(id)}`;
+    if (wait === undefined) return this.#get(path, Mission);
+    const { seconds, unless, signal } = wait;
+    return this.#call(
+      {
+        method: 'GET',
+        path: `${path}${query({ wait: seconds, unless: unless.join(',') })}`,
+        timeoutMs: (seconds + 15) * 1000,
+        ...(signal === undefined ? {} : { signal }),
+      },
+      Mission,
+    );
+  }
+  missionLog(id: string, page: { readonly after: number; readonly limit: number }): Promise<MissionLogPage> {
+    return this.#get(`/missions/${encodeURIComponent(id)}/log${query({ ...page })}`, MissionLogPage);
+  }
+  /** cancel, pause, resume, rerun, fork. */
+  moveMission(id: string, move: 'cancel' | 'pause' | 'resume' | 'rerun' | 'fork', body?: object): Promise<Mission> {
+    return this.#post(`/missions/${encodeURIComponent(id)}/${move}`, body, Mission);
+  }
+  sendToMission(id: string, text: string): Promise<MessageStatus> {
+    return this.#post(`/missions/${encodeURIComponent(id)}/send`, { text }, MessageStatus);
+  }
+  inspectSession(machine: string, session: string): Promise<Inspection> {
+    const path = `/sessions/${encodeURIComponent(machine)}/${encodeURIComponent(session)}/inspect`;
+    return this.#post(path, undefined, Inspection);
   }
   machines(): Promise<z.infer<typeof MachinesPage>> {
     return this.#get('/machines', MachinesPage);

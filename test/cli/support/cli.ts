@@ -42,6 +42,11 @@ export class Home {
     return new Home(await mkdtemp(join(tmpdir(), 'cli-')));
   }
 
+  /** The home of something that runs already. */
+  static at(root: string): Home {
+    return new Home(root);
+  }
+
   async run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
     const answers = [...(options.answers ?? [])];
     let out = '';
