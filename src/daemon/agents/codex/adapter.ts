@@ -77,6 +77,8 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   readonly #hooks: HookSessions;
   readonly #messages: Emitter<{ readonly session: string; readonly id: string; readonly text: string }>;
   readonly #events: Emitter<{ readonly session: string; readonly event: AgentEvent }>;
+  /** Runs that have no server (any more): not looked at again. */
+  readonly #settledRuns = new Set<string>();
   #cancelRescan: CancelTimer = () => undefined;
   #scanning: Promise<void> | undefined;
   #stopped = false;
@@ -193,14 +195,21 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   async #scanOnce(): Promise<void> {
     const own = join(this.#options.codexHome, 'app-server-control', 'app-server-control.sock');
     if (!this.#attached.has(own)) await this.#attach(own, undefined);
-    for (const id of await readdir(this.#options.runners).catch(() => [])) {
-      const directory = join(this.#options.runners, id);
-      const socket = join(directory, RUN_SOCKET);
-      if (this.#attached.has(socket)) continue;
-      const run = recordOf(await readIfThere(join(directory, 'record.json')).catch(() => undefined));
-      if (run !== undefined && run.agent === this.name && run.exit === undefined) await this.#attach(socket, run);
-    }
+    const ids: readonly string[] = await readdir(this.#options.runners).catch(() => []);
+    for (const id of this.#settledRuns) if (!ids.includes(id)) this.#settledRuns.delete(id);
+    for (const id of ids) if (!this.#settledRuns.has(id)) await this.#lookAtRun(id);
     await this.#hooks.look((session) => this.#bySession.has(session));
+  }
+
+  async #lookAtRun(id: string): Promise<void> {
+    const directory = join(this.#options.runners, id);
+    const socket = join(directory, RUN_SOCKET);
+    if (this.#attached.has(socket)) return;
+    const run = recordOf(await readIfThere(join(directory, 'record.json')).catch(() => undefined));
+    if (run === undefined) return;
+    const hasServer = run.agent === this.name && run.runtime === 'terminal' && run.exit === undefined;
+    if (hasServer) await this.#attach(socket, run);
+    else this.#settledRuns.add(id);
   }
 
   async #attach(socket: string, run: RunnerRecord | undefined): Promise<void> {
