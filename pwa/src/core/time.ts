@@ -51,6 +51,25 @@ export function clockTime(time: string, now: number): string {
   });
 }
 
+/** The clock time of a line in a list of many, short: today's without the day, and always in 24 hours. */
+export function logTime(time: string): string {
+  const date = new Date(time);
+  const sameDay = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString(undefined, {
+    ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
+    ...(sameDay ? {} : { day: 'numeric', month: 'short' }),
+  });
+}
+
+/** "12 s", "5 min 1 s", "2 h 4 min": how long something took. */
+export function longSpan(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 export function fullTime(time: string): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 }

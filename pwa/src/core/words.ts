@@ -5,6 +5,7 @@ import type { Mission, MissionLimits } from '../../../src/protocol/mission.ts';
 import type {
   Approval,
   ApprovalState,
+  Decision,
   GrantScope,
   MessageKind,
   Session,
@@ -15,7 +16,7 @@ import type {
 /** wait: somebody has to do something · busy: on its way · good: arrived · bad: over, and not as wanted · calm: nothing to say. */
 export type Tone = 'wait' | 'busy' | 'good' | 'bad' | 'calm';
 
-export const SCOPE_LABEL: Readonly<Record<GrantScope, string>> = {
+const SCOPE_LABEL: Readonly<Record<GrantScope, string>> = {
   once: 'Allow once',
   mission: 'Allow in this conversation',
   session: 'Allow in this session',
@@ -28,6 +29,25 @@ const SCOPE_RESULT: Readonly<Record<GrantScope, string>> = {
   session: 'Allowed in this session',
   always: 'Always allowed',
 };
+
+/** What a button that allows says. */
+export function allowLabel({ kind }: Approval, scope: GrantScope): string {
+  if (kind === 'join') return 'Let it join';
+  if (kind === 'launch' && scope === 'once') return 'Start it';
+  if (isOfMission(kind) && scope === 'mission') return 'Allow in this mission';
+  return SCOPE_LABEL[scope];
+}
+
+function allowedWords({ kind, subject }: Approval, { scope, suggestion }: Decision): string {
+  const taken = subject.kind === 'tool' && suggestion !== undefined ? subject.suggestions[suggestion] : undefined;
+  if (taken !== undefined) return `${taken}: allowed`;
+  if (isOfMission(kind) && scope === 'mission') return 'Allowed in this mission';
+  return SCOPE_RESULT[scope];
+}
+
+function isOfMission(kind: Approval['kind']): boolean {
+  return kind === 'launch' || kind === 'tool';
+}
 
 const SURFACE_LABEL: Readonly<Record<Surface, string>> = {
   telegram: 'in Telegram',
@@ -46,7 +66,7 @@ export function surfaceLabel(surface: Surface): string {
 export function decisionSentence(approval: Approval): string {
   const decision = approval.decision;
   if (decision === undefined) return APPROVAL_LABEL[approval.state].text;
-  const how = decision.verdict === 'allow' ? SCOPE_RESULT[decision.scope] : 'Denied';
+  const how = decision.verdict === 'allow' ? allowedWords(approval, decision) : 'Denied';
   return `${how} by ${decision.by} ${surfaceLabel(decision.via)}`;
 }
 

@@ -9,7 +9,7 @@ import { Decision, type Approval, type GrantScope } from '../../../src/protocol/
 import { mayAct, type App } from '../core/app.ts';
 import type { MeshState } from '../core/state.ts';
 import { ago } from '../core/time.ts';
-import { SCOPE_LABEL, surfaceLabel } from '../core/words.ts';
+import { allowLabel, surfaceLabel } from '../core/words.ts';
 import { Ago, Chip, Expiry, Problem, useAction } from '../ui/bits.tsx';
 import { describeAddress } from '../ui/route-line.tsx';
 import { SubjectBody, subjectLabel } from './approval-subject.tsx';
@@ -125,7 +125,8 @@ function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps
               class="button quiet"
               disabled={busy}
               aria-disabled={!settled}
-              onClick={() => decide('allow', rest.includes('always') ? 'always' : 'once', '', index)}
+              // The agent's own rule is what lasts then, and it is narrow: no wide grant of ours beside it.
+              onClick={() => decide('allow', 'once', '', index)}
             >
               {suggestion}
             </button>
@@ -139,7 +140,7 @@ function Actions({ app, state, approval, settled, onDecided }: ApprovalCardProps
               aria-disabled={!settled}
               onClick={() => decide('allow', scope, '')}
             >
-              {SCOPE_LABEL[scope]}
+              {allowLabel(approval, scope)}
             </button>
           ))}
         </div>
@@ -205,12 +206,6 @@ function doneSentence(state: MeshState, approval: Approval, verdict: 'allow' | '
     return verdict === 'allow' ? `Allowed. ${subject.agent} starts at ${to.who}.` : 'Denied. Nothing is started.';
   }
   return verdict === 'allow' ? `Allowed. It is on its way to ${to.who}.` : 'Denied. The sender is told.';
-}
-
-function allowLabel(approval: Approval, scope: GrantScope): string {
-  if (approval.kind === 'join') return 'Let it join';
-  if (approval.kind === 'launch' && scope === 'once') return 'Start it';
-  return SCOPE_LABEL[scope];
 }
 
 const ConflictDetails = z.object({ decision: Decision });

@@ -1,14 +1,13 @@
 /** What waits for the person, and what was decided lately. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { toIntercomError } from '../../../src/protocol/errors.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { decidedApprovals, pendingApprovals, pendingCount, type MeshState } from '../core/state.ts';
 import { Empty } from '../ui/bits.tsx';
+import { useSettled } from '../ui/settled.ts';
 import { ApprovalCard } from './approval-card.tsx';
 import { DecidedRow } from './decided-row.tsx';
 
-/** After the list moved, buttons wait this long (ms), so that a finger on its way does not meet another card. */
-const SETTLE = 350;
 const DECIDED_FIRST = 8;
 
 export function ApprovalsScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
@@ -89,24 +88,4 @@ function MorePending({ app, count }: { readonly app: App; readonly count: number
       </button>
     </p>
   );
-}
-
-/** False for a moment after a card above another one has gone; a card that comes last moves nothing. */
-function useSettled(ids: readonly string[]): boolean {
-  const before = useRef<readonly string[]>(ids);
-  const [settled, setSettled] = useState(true);
-  const moved = before.current.some((id, index) => ids[index] !== id) && ids.length > 0;
-  const key = ids.join(' ');
-  useEffect(() => {
-    const changed = before.current.some((id, index) => ids[index] !== id) && ids.length > 0;
-    before.current = ids;
-    if (!changed) return;
-    setSettled(false);
-    const timer = setTimeout(() => setSettled(true), SETTLE);
-    return () => {
-      clearTimeout(timer);
-      setSettled(true);
-    };
-  }, [key]);
-  return settled && !moved;
 }

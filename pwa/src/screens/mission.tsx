@@ -1,24 +1,26 @@
 /** One mission: what was asked, what it does now (live), what came of it, and what may be said to it. */
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { missionIsLive, missionIsOver } from '../../../src/protocol/mission-life.ts';
-import type { Mission, MissionLogEntry, MissionResult } from '../../../src/protocol/mission.ts';
+import type { Mission, MissionResult } from '../../../src/protocol/mission.ts';
 import type { MissionOrder } from '../core/api.ts';
 import { mayAct, type App } from '../core/app.ts';
-import { holeAfter, sortedEntries } from '../core/mission-state.ts';
 import { hrefOf } from '../core/routes.ts';
-import type { MeshState } from '../core/state.ts';
-import { clockTime, useNow } from '../core/time.ts';
-import { limitWords, missionStateLabel, plainTitle } from '../core/words.ts';
+import { pendingApprovals, type MeshState } from '../core/state.ts';
+import { clockTime, longSpan, useNow } from '../core/time.ts';
+import { limitWords, missionStateLabel } from '../core/words.ts';
 import { Ago, Chip, Problem, useAction, useFetch } from '../ui/bits.tsx';
 import { BackIcon, SendIcon } from '../ui/icons.tsx';
 import { describeAddress } from '../ui/route-line.tsx';
 import { AgentText } from '../ui/text.tsx';
+import { useSettled } from '../ui/settled.ts';
+import { ApprovalCard } from './approval-card.tsx';
+import { MissionLog } from './mission-log.tsx';
 
 export function MissionView(props: { readonly app: App; readonly state: MeshState; readonly missionId: string }) {
   const { app, state, missionId } = props;
   const mission = state.missions.get(missionId);
+  const heading = useRef<HTMLHeadingElement>(null);
   const fetched = useFetch(`${missionId} ${state.base}`, () => app.openMission(missionId));
-  useHoles(app, state, mission);
   if (mission === undefined) {
     return (
       <section class="conversation mission">
@@ -28,6 +30,7 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
   }
   const { who, where } = describeAddress(state, `${mission.machine}/${mission.project}`);
   const label = missionStateLabel(mission);
+  const isOver = missionIsOver(mission.state);
   return (
     <section class="conversation mission" aria-labelledby="mission-title" data-mission-view={mission.id}>
       <header class="conversation-head">
@@ -35,7 +38,7 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
           <BackIcon />
         </a>
         <div>
-          <h2 id="mission-title">
+          <h2 id="mission-title" ref={heading} tabIndex={-1}>
             {mission.agent} at {who}
           </h2>
           <p class="conversation-who">{where}</p>
@@ -49,31 +52,38 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
         </div>
         <Facts state={state} mission={mission} />
         {mission.reason !== undefined && <p class={`bar tone-${label.tone}`}>{mission.reason}</p>}
-        <Log app={app} state={state} mission={mission} />
-        {mission.result !== undefined && <Outcome result={mission.result} />}
+        <Owed app={app} state={state} mission={mission} onDecided={() => heading.current?.focus()} />
         {mayAct(state.me) && <Orders app={app} mission={mission} />}
+        {isOver && mission.result !== undefined && <Outcome result={mission.result} />}
+        <MissionLog app={app} state={state} mission={mission} />
       </div>
-      {mayAct(state.me) && !missionIsOver(mission.state) && <Say app={app} mission={mission} />}
+      {mayAct(state.me) && (!isOver || mission.session !== undefined) && <Say app={app} mission={mission} />}
     </section>
   );
 }
 
-/** Fetches what the log lacks, once per gap. */
-function useHoles(app: App, state: MeshState, mission: Mission | undefined): void {
-  const log = mission === undefined ? undefined : state.logs.get(mission.id);
-  const hole = mission === undefined || log === undefined ? undefined : holeAfter(log, lastKnown(log.entries));
-  const id = mission?.id;
-  useEffect(() => {
-    if (id === undefined || hole === undefined) return;
-    // What fails is tried again with the next entry; the log says meanwhile that something is missing.
-    app.openMission(id).catch(() => undefined);
-  }, [app, id, hole]);
-}
-
-function lastKnown(entries: ReadonlyMap<number, MissionLogEntry>): number {
-  let last = 0;
-  for (const seq of entries.keys()) last = Math.max(last, seq);
-  return last;
+/** What its agent waits for: decided here as well as among all approvals. */
+function Owed(props: {
+  readonly app: App;
+  readonly state: MeshState;
+  readonly mission: Mission;
+  readonly onDecided: () => void;
+}) {
+  const { app, state, mission, onDecided } = props;
+  const owed = pendingApprovals(state).filter(
+    ({ subject }) => (subject.kind === 'tool' || subject.kind === 'launch') && subject.missionId === mission.id,
+  );
+  const settled = useSettled(owed.map(({ id }) => id));
+  if (owed.length === 0) return null;
+  return (
+    <ul class="cards">
+      {owed.map((approval) => (
+        <li key={approval.id}>
+          <ApprovalCard app={app} state={state} approval={approval} settled={settled} onDecided={onDecided} />
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 function Facts({ state, mission }: { readonly state: MeshState; readonly mission: Mission }) {
@@ -101,6 +111,14 @@ function Facts({ state, mission }: { readonly state: MeshState; readonly mission
           </dd>
         </>
       )}
+      {mission.endedAt !== undefined && missionIsOver(mission.state) && (
+        <>
+          <dt>Ended</dt>
+          <dd>
+            <Ago time={mission.endedAt} />
+          </dd>
+        </>
+      )}
       {mission.resetAt !== undefined && mission.state === 'rate_limited' && (
         <>
           <dt>Goes on</dt>
@@ -123,78 +141,24 @@ function Facts({ state, mission }: { readonly state: MeshState; readonly mission
           </dd>
         </>
       )}
-      <dt>Talk</dt>
-      <dd>
-        <a href={hrefOf({ at: 'thread', id: mission.threadId })}>Its thread</a>
-      </dd>
+      {state.threads.has(mission.threadId) && (
+        <>
+          <dt>Talk</dt>
+          <dd>
+            <a href={hrefOf({ at: 'thread', id: mission.threadId })}>Its thread</a>
+          </dd>
+        </>
+      )}
     </dl>
-  );
-}
-
-const MARK: Readonly<Record<MissionLogEntry['kind'], string>> = {
-  state: '●',
-  prompt: '›',
-  text: '“',
-  tool: '⚙',
-  file: '✎',
-  command: '$',
-  done: '✓',
-  result: '■',
-  note: '·',
-  gap: '…',
-};
-
-function Log(props: { readonly app: App; readonly state: MeshState; readonly mission: Mission }) {
-  const log = props.state.logs.get(props.mission.id);
-  const entries = log === undefined ? [] : sortedEntries(log);
-  const end = useStickToEnd(entries.at(-1)?.seq);
-  if (log === undefined) return null;
-  return (
-    <section class="mission-log" aria-labelledby="log-title">
-      <h3 id="log-title">What it does</h3>
-      {log.missing > 0 && <p class="hint">The first {log.missing.toLocaleString('en')} entries are kept no more.</p>}
-      {entries.length === 0 && <p class="hint">Nothing yet.</p>}
-      <ol aria-live="off">
-        {entries.map((entry) => (
-          <Entry key={entry.seq} entry={entry} />
-        ))}
-      </ol>
-      <div ref={end} />
-    </section>
-  );
-}
-
-function Entry({ entry }: { readonly entry: MissionLogEntry }) {
-  const failed = entry.ok === false;
-  const line = (
-    <>
-      <span class="log-mark" aria-hidden="true">
-        {failed ? '✗' : MARK[entry.kind]}
-      </span>
-      <span class="log-label">{entry.label}</span>
-      <time class="log-time" dateTime={entry.at}>
-        {clockTime(entry.at, Date.now())}
-      </time>
-    </>
-  );
-  const classes = `log-entry log-${entry.kind}${failed ? ' log-failed' : ''}`;
-  if (entry.detail === undefined || entry.detail === entry.label) return <li class={classes}>{line}</li>;
-  return (
-    <li class={classes}>
-      <details>
-        <summary>{line}</summary>
-        <pre class="log-detail">{entry.detail}</pre>
-      </details>
-    </li>
   );
 }
 
 function Outcome({ result }: { readonly result: MissionResult }) {
   const facts = [
-    `${(result.durationMs / 1000).toLocaleString('en', { maximumFractionDigits: 1 })} s`,
+    longSpan(result.durationMs),
     ...(result.turns === undefined ? [] : [`${result.turns} ${result.turns === 1 ? 'turn' : 'turns'}`]),
     ...(result.costUsd === undefined ? [] : [`$${result.costUsd.toFixed(2)}`]),
-    ...(result.exitCode === undefined ? [] : [`exit ${result.exitCode}`]),
+    ...(result.exitCode === undefined || result.exitCode === 0 ? [] : [`exit status ${result.exitCode}`]),
     ...(result.signal === undefined ? [] : [result.signal]),
   ];
   return (
@@ -280,16 +244,21 @@ function Orders({ app, mission }: { readonly app: App; readonly mission: Mission
   );
 }
 
-/** Speaks into it: an ordinary message with receipts, seen in the mission's thread. */
+/** Speaks into it: an ordinary message with receipts; to one that rests or is over it begins another run of its conversation. */
 function Say({ app, mission }: { readonly app: App; readonly mission: Mission }) {
   const [text, setText] = useState('');
   const { busy, error, run } = useAction();
+  const goesOn = missionIsOver(mission.state) || mission.state === 'paused';
+  const words = goesOn ? `Go on with it: what should ${mission.agent} do?` : `Say something to ${mission.agent}`;
   const send = () => {
     if (text.trim() === '') return;
     run(async () => {
-      const status = await app.sendToMission(mission.id, text);
+      if (goesOn) await app.orderMission(mission.id, 'resume', text);
+      else {
+        const status = await app.sendToMission(mission.id, text);
+        app.toast('good', status.state === 'delivered' ? 'It has it.' : 'Sent. Its thread shows when it arrives.');
+      }
       setText('');
-      app.toast('good', status.state === 'delivered' ? 'It has it.' : 'Sent. Its thread shows when it arrives.');
     });
   };
   return (
@@ -303,13 +272,13 @@ function Say({ app, mission }: { readonly app: App; readonly mission: Mission })
       {error !== undefined && <Problem error={error} />}
       <div class="compose-row">
         <label class="visually-hidden" for="mission-say">
-          Write to {mission.agent}
+          {words}
         </label>
         <textarea
           id="mission-say"
           class="input"
           rows={1}
-          placeholder={`Tell ${mission.agent} something: ${plainTitle(mission.text).slice(0, 30)}`}
+          placeholder={words}
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
@@ -324,18 +293,4 @@ function Say({ app, mission }: { readonly app: App; readonly mission: Mission })
       </div>
     </form>
   );
-}
-
-/** Keeps the newest entry in view when it comes, unless the person reads further up. */
-function useStickToEnd(newest: number | undefined) {
-  const end = useRef<HTMLDivElement>(null);
-  const first = useRef(true);
-  useLayoutEffect(() => {
-    const box = end.current;
-    if (newest === undefined || box === null) return;
-    const near = box.getBoundingClientRect().top < window.innerHeight + 160;
-    if (!first.current && near) box.scrollIntoView({ block: 'end' });
-    first.current = false;
-  }, [newest]);
-  return end;
 }

@@ -78,6 +78,8 @@ function MissionRow(props: { readonly state: MeshState; readonly mission: Missio
   const { state, mission } = props;
   const { who, where } = describeAddress(state, `${mission.machine}/${mission.project}`);
   const label = missionStateLabel(mission);
+  // While it works, what it does; else why it is where it is.
+  const last = mission.state === 'running' ? mission.latest : (mission.reason ?? mission.latest);
   return (
     <a
       class="thread-row"
@@ -91,8 +93,8 @@ function MissionRow(props: { readonly state: MeshState; readonly mission: Missio
       <span class="thread-age">
         <Ago time={mission.endedAt ?? mission.startedAt ?? mission.createdAt} />
       </span>
-      <span class="thread-title">{plainTitle(mission.text)}</span>
-      {mission.latest !== undefined && <span class="thread-last">{mission.latest}</span>}
+      <span class="thread-title">{plainTitle(mission.text.split('\n', 1)[0] ?? '')}</span>
+      {last !== undefined && <span class="thread-last">{last}</span>}
       <span class="thread-held">
         <Chip tone={label.tone}>{label.text}</Chip>
       </span>

@@ -47,6 +47,7 @@ export function NewMissionDialog(props: {
   return (
     <Dialog title="New mission" onClose={props.onClose} wide>
       <form
+        class="new-mission"
         onSubmit={(event) => {
           event.preventDefault();
           start();

@@ -98,16 +98,19 @@ export class MissionDesk {
     if (!said.success) {
       throw new IntercomError('invalid_request', `This text cannot be sent: ${problemOf(said.error)}.`);
     }
+    // A session that is kept open after the end would take it, but nobody would see what comes of it.
+    if (missionIsOver(mission.state) || mission.state === 'paused') {
+      throw new IntercomError('conflict', `Nothing can be said to it now: ${stateWords(mission)}.`, {
+        next: 'Send /resume and your text, here: it goes on with the same conversation.',
+      });
+    }
     try {
       return await services.missions.send(actor, id, said.data.text);
     } catch (error) {
       const failure = toIntercomError(error);
       if (failure.code !== 'conflict') throw error;
-      const ended = missionIsOver(mission.state) || mission.state === 'paused';
       throw new IntercomError('conflict', `Nothing can be said to it now: ${stateWords(mission)}.`, {
-        next: ended
-          ? 'Send /resume and your text, here: it goes on with the same conversation.'
-          : 'Send it again once it is at work.',
+        next: 'Send it again once it is at work.',
       });
     }
   }

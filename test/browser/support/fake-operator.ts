@@ -12,6 +12,7 @@ import type { HubEvent, NewHubEvent, StreamFrame } from '../../../src/protocol/e
 import { newId } from '../../../src/protocol/ids.ts';
 import type { Approval, Message, Thread } from '../../../src/protocol/model.ts';
 import { DecisionRequest, MachinePatch, OperatorSubmit, SignIn } from '../../../src/protocol/operator-api.ts';
+import { FakeMissions } from './fake-missions.ts';
 import { emptyScene, makeMessage, makeThread, past, type Scene } from './scene.ts';
 
 /** As strict as the hub's own. */
@@ -56,6 +57,12 @@ export class FakeOperator {
   /** Put at the end of sw.js: another version of the app. */
   newerApp = '';
   role: 'owner' | 'operator' | 'viewer' = 'owner';
+  readonly missions = new FakeMissions({
+    list: () => this.scene.missions,
+    logs: () => this.scene.logs,
+    emit: (event) => this.emit(event),
+    mayAct: () => this.role !== 'viewer',
+  });
   /** Every call of the API: `GET /api/operator/snapshot`. */
   readonly calls: string[] = [];
   /** Called before every answer of the API; may throw what the hub would refuse. */
@@ -223,6 +230,7 @@ export class FakeOperator {
     if (what === 'messages' && sub === 'shown') return this.#shown(id);
     if (what === 'messages' && method === 'POST') return this.#submit(parseWith(OperatorSubmit, body));
     if (what === 'machines') return this.#machine(method, id, sub, body);
+    if (what === 'missions') return this.missions.route(method, id, sub, body, before);
     throw new IntercomError('not_found', 'No such route.');
   }
 
@@ -247,6 +255,7 @@ export class FakeOperator {
       threads,
       grants: [],
       notices,
+      missions: this.missions.newest(50),
     };
   }
 
@@ -263,6 +272,7 @@ export class FakeOperator {
       via: 'web',
       at: past(0),
       ...(request.reason === undefined ? {} : { reason: request.reason }),
+      ...(request.suggestion === undefined ? {} : { suggestion: request.suggestion }),
     });
   }
 

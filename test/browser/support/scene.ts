@@ -1,6 +1,7 @@
 /** A small mesh with one of everything, for looking at the app's layout: typed by the same schemas as the real one. */
 import { createHash } from 'node:crypto';
 import { newId } from '../../../src/protocol/ids.ts';
+import type { Mission, MissionLogEntry } from '../../../src/protocol/mission.ts';
 import type {
   Agent,
   Approval,
@@ -20,10 +21,15 @@ export interface Scene {
   readonly messages: Message[];
   readonly steps: Map<string, TraceStep[]>;
   readonly notices: SystemNotice[];
+  readonly missions: Mission[];
+  readonly logs: Map<string, MissionLogEntry[]>;
 }
 
 export function emptyScene(): Scene {
-  return { machines: [], agents: [], approvals: [], threads: [], messages: [], steps: new Map(), notices: [] };
+  return {
+    ...{ machines: [], agents: [], approvals: [], threads: [], messages: [], steps: new Map(), notices: [] },
+    ...{ missions: [], logs: new Map() },
+  };
 }
 
 export function hashOf(value: unknown): string {

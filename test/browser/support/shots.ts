@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { SIZES } from './chromium.ts';
 import { FakeOperator } from './fake-operator.ts';
+import { addMissions, RUNNING } from './mission-scene.ts';
 import { emptyScene, fullScene } from './scene.ts';
 
 type Shot = (name: string, full?: boolean) => Promise<void>;
@@ -13,6 +14,7 @@ export async function takeShots(browser: Browser, folder: string): Promise<void>
     for (const colorScheme of ['light', 'dark'] as const) {
       const hub = new FakeOperator();
       hub.scene = fullScene();
+      addMissions(hub.scene);
       await hub.start();
       const context = await browser.newContext({
         viewport,
@@ -74,6 +76,7 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
     .click();
   await shot('13-write');
   await page.keyboard.press('Escape');
+  await missions(page, hub, shot);
   hub.emit({
     type: 'system.notice',
     notice: {
@@ -100,4 +103,27 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
   await shot('16-empty-threads');
   await page.goto(`${hub.url}/#/machines`);
   await shot('17-empty-machines');
+  await page.goto(`${hub.url}/#/missions`);
+  await shot('18-empty-missions');
+}
+
+async function missions(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
+  await page.goto(`${hub.url}/#/missions`);
+  await page.getByRole('heading', { name: 'Missions' }).waitFor();
+  await shot('20-missions');
+  await shot('21-missions-full', true);
+  await page.locator('.thread-row').filter({ hasText: RUNNING }).click();
+  await page.locator('.log-entry').first().waitFor();
+  await shot('22-mission');
+  await shot('23-mission-full', true);
+  await page.goto(`${hub.url}/#/missions`);
+  await page.locator('.thread-row').filter({ hasText: 'Mend what the cart page' }).click();
+  await page.locator('.mission-result').waitFor();
+  await shot('24-mission-over');
+  await shot('25-mission-over-full', true);
+  await page.goto(`${hub.url}/#/missions`);
+  await page.getByRole('button', { name: 'New mission' }).click();
+  await page.getByText('More', { exact: true }).click();
+  await shot('26-new-mission');
+  await page.keyboard.press('Escape');
 }
