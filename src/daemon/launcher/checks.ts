@@ -14,6 +14,7 @@ import type { Projects } from '../ports.ts';
 import type { WorktreeFacts } from '../store/mission-rows.ts';
 import type { AgentSource, LaunchableAgent } from './agents.ts';
 import { refusedFlag } from './flags.ts';
+import { limitsOf } from './limits.ts';
 import { repositoryOf } from './worktree.ts';
 
 export interface CheckParts {
@@ -88,24 +89,6 @@ export async function prepare(parts: CheckParts, item: DeliverMission, before: B
   return { agent, executable, runtime, directory, flags, limits: limitsOf(config, item.spec.limits) };
 }
 
-/** The tighter of what is asked and what this machine allows. */
-export function limitsOf(
-  config: LauncherConfig,
-  asked: MissionLimits,
-): MissionLimits & {
-  readonly maxDurationSeconds: number;
-  readonly maxIdleSeconds: number;
-} {
-  const maxTurns = tighter(asked.maxTurns, config.maxTurns);
-  const maxBudgetUsd = tighter(asked.maxBudgetUsd, config.maxBudgetUsd);
-  return {
-    maxDurationSeconds: Math.min(asked.maxDurationSeconds ?? Infinity, config.maxMissionDurationSeconds),
-    maxIdleSeconds: Math.min(asked.maxIdleSeconds ?? Infinity, config.maxIdleSeconds),
-    ...(maxTurns === undefined ? {} : { maxTurns }),
-    ...(maxBudgetUsd === undefined ? {} : { maxBudgetUsd }),
-  };
-}
-
 async function checkedPath({ config, machineId }: CheckParts, path: string): Promise<string> {
   const real = await realpath(path).catch(() => undefined);
   const found = real === undefined ? undefined : await stat(real).catch(() => undefined);
@@ -172,11 +155,6 @@ function operatorsOwn(args: readonly string[]): string[] {
     else if (!/^(?:-p|--print|--verbose|--(?:output|input)-format=.*)$/.test(arg)) kept.push(arg);
   }
   return kept;
-}
-
-function tighter(asked: number | undefined, own: number | undefined): number | undefined {
-  if (asked === undefined || own === undefined) return asked ?? own;
-  return Math.min(asked, own);
 }
 
 function refusal(code: IntercomError['code'], message: string, next: string): IntercomError {

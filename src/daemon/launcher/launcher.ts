@@ -9,7 +9,6 @@ import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { DeliverMission, DeliverMissionStop } from '../../protocol/daemon-api.ts';
 import { IntercomError, toIntercomError } from '../../protocol/errors.ts';
-import { newId } from '../../protocol/ids.ts';
 import type { HelloRequest } from '../../protocol/machine-api.ts';
 import type { AgentOffer, Inspection } from '../../protocol/mission.ts';
 import type { RunnerRecord } from '../../protocol/runner-api.ts';
@@ -19,20 +18,14 @@ import type { ManagedSessions } from '../sessions/managed.ts';
 import type { Ending, MissionChange, MissionRow } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
 import type { AgentSource, LaunchableAgent } from './agents.ts';
-import { prepare, type Before } from './checks.ts';
+import { pause } from './journal-queue.ts';
 import { MissionRun } from './mission-run.ts';
 import { nextTurn } from './queue.ts';
 import { killAgent, lives } from './reap.ts';
+import { endingOf } from './results.ts';
 import { RunnerFiles } from './runner-files.ts';
-import {
-  pause,
-  placeOf,
-  spawnAndWait,
-  worktreesIn,
-  writeSpec,
-  type SpawnRunner,
-  type StartParts,
-} from './start-run.ts';
+import { RunStarter } from './run-starter.ts';
+import { worktreesIn, type SpawnRunner } from './start-run.ts';
 import { StrayRunners } from './stray-runners.ts';
 
 const TICK_MS = 1_000;
@@ -66,7 +59,7 @@ type Key = string;
 export class Launcher implements MissionDesk {
   readonly #options: LauncherOptions;
   readonly #files: RunnerFiles;
-  readonly #start: StartParts;
+  readonly #starter: RunStarter;
   /** Runs that wait: in the queue, for a provider, or paused. */
   readonly #waiting = new Map<Key, MissionRow>();
   /** Runs that are being started. */
@@ -82,15 +75,12 @@ export class Launcher implements MissionDesk {
   constructor(options: LauncherOptions) {
     this.#options = options;
     this.#files = new RunnerFiles(options.state);
-    this.#start = {
+    this.#starter = new RunStarter({
+      ...options,
       files: this.#files,
-      config: options.config,
       worktrees: worktreesIn(options.state),
-      intercom: options.intercom,
-      env: options.env,
-      spawnRunner: options.spawnRunner,
-      clock: options.clock,
-    };
+      change: (row, change) => this.#change(row, change),
+    });
     this.#strays = new StrayRunners({
       ...options,
       files: this.#files,
@@ -339,33 +329,16 @@ export class Launcher implements MissionDesk {
 
   // ── starting ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #startRun(key: Key, queued: MissionRow): Promise<void> {
-    let row = queued;
+  async #startRun(key: Key, row: MissionRow): Promise<void> {
     try {
-      const before = await this.#before(row);
-      const prepared = await prepare({ ...this.#options }, row.item, before);
-      const runner = newId('runner');
-      const { agent, runtime } = prepared;
-      const name = agent.program.name;
-      const startedAt = row.facts.startedAt ?? this.#options.clock.now();
-      const starting = await this.#change(row, {
-        from: ['queued', 'starting'],
-        to: 'starting',
-        facts: { agent: name, runtime, startedAt, position: undefined, attempts: row.facts.attempts + 1 },
-        report: { agent: name, runtime },
-      });
-      if (starting === undefined) return;
-      const { cwd, worktree } = await placeOf(this.#start, starting, prepared, before);
-      const placed = await this.#change(starting, { runner, facts: { path: cwd, worktree }, report: { path: cwd } });
-      row = placed ?? starting;
-      // A stop that came meanwhile is the last moment at which nothing needs to be ended.
-      if (await this.#stoppedMeanwhile(row)) return;
-      await writeSpec(this.#start, row, prepared, runner, cwd);
-      const record = await spawnAndWait(this.#start, runner);
-      const now = await this.#change(row, { facts: { goOnWith: undefined, resumeAt: undefined } });
-      if (this.#stopped) return;
-      this.#begin(now ?? row, record, agent);
-      if (now?.stop !== undefined) await this.#runs.get(key)?.stop(now.stop);
+      const begun = await this.#starter.start(row);
+      if (this.#stopped || begun === undefined) return;
+      if (begun.record === undefined) {
+        await this.#endWaiting(begun.row);
+        return;
+      }
+      this.#begin(begun.row, begun.record, begun.agent);
+      if (begun.row.stop !== undefined) await this.#runs.get(key)?.stop(begun.row.stop);
     } catch (thrown) {
       if (this.#stopped) return;
       const error = toIntercomError(thrown);
@@ -378,41 +351,23 @@ export class Launcher implements MissionDesk {
     }
   }
 
-  /** The run whose conversation this one goes on with: its agent, its directory. */
-  async #before(row: MissionRow): Promise<Before | undefined> {
-    const session = row.facts.goOnWith ?? row.item.resume?.session;
-    if (session === undefined) return undefined;
-    const earlier = row.facts.goOnWith === undefined ? await this.#options.missions.bySession(session) : row;
-    if (earlier?.item.spec.project !== row.item.spec.project) return undefined;
-    const { agent, path, worktree } = earlier.facts;
-    return { agent, path, worktree };
-  }
-
-  async #stoppedMeanwhile(row: MissionRow): Promise<boolean> {
-    const now = await this.#options.missions.get(row.id, row.run);
-    if (now?.stop === undefined) return false;
-    await this.#endWaiting(now);
-    return true;
-  }
-
   // ── endings ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A run without a process is cancelled or paused at once. */
   async #endWaiting(row: MissionRow): Promise<void> {
     const { stop } = row;
     if (stop === undefined) return;
-    const by = stop.by === '' ? '' : ` by ${stop.by}`;
-    const why = stop.reason === undefined ? '' : `: ${stop.reason}`;
-    if (stop.how === 'pause') {
+    const ending = endingOf(stop);
+    if (ending.state === 'paused') {
       const changed = await this.#change(row, {
         to: 'paused',
-        reason: `Paused${by}${why}`,
+        reason: ending.reason,
         stopDone: true,
         facts: { position: undefined },
       });
       this.#waiting.set(keyOf(row), changed ?? row);
     } else {
-      await this.#endRow(row, { state: 'cancelled', reason: `Cancelled${by}${why}` });
+      await this.#endRow(row, ending);
     }
     this.#kick();
   }

@@ -14,13 +14,13 @@ import type { ProcessTable } from '../agents/process-table.ts';
 import type { AgentEvent } from '../agents/program.ts';
 import type { Ending, MissionChange, MissionRow, NewLogEntry, StopWish, WorktreeFacts } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
-import { limitsOf } from './checks.ts';
+import { JournalQueue, pause, type Told } from './journal-queue.ts';
+import { limitsOf, overLimit, resumeTime } from './limits.ts';
 import { logEntry, note } from './log-entries.ts';
 import { GO_ON } from './prompt.ts';
 import { killAgent, killProcess } from './reap.ts';
-import { endWords, resultOf } from './results.ts';
+import { endingOf, endWords, resultOf } from './results.ts';
 import { RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
-import { pause } from './start-run.ts';
 import { movedBy, Tally } from './tally.ts';
 import { lookAtWorktree, removeWorktree } from './worktree.ts';
 
@@ -28,19 +28,14 @@ import { lookAtWorktree, removeWorktree } from './worktree.ts';
 const GRACE_MS = 8_000;
 /** After that, and the runner's own kill, it is ended from here. */
 const FORCE_AFTER_MS = 10_000;
-/** A headless agent whose work is done and whose input is closed ends by itself. */
+/** A headless agent whose work is done ends by itself where its input is closed; where it is open it is told to. */
 const OWN_END_MS = 10_000;
+const OPEN_INPUT_END_MS = 500;
 const INTERRUPT_MS = 1_500;
-const BATCH = 200;
 const STORE_RETRY_MS = 1_000;
 /** While messages wait for its session a run that is done goes on; looked at this often, and not for ever. */
 const MAIL_LOOK_MS = 1_000;
 const MAIL_WAIT_MS = 120_000;
-/** Without a time from the provider; then twice as long each time. */
-const BACKOFF_MS = 5 * 60_000;
-const BACKOFF_LONGEST_MS = 60 * 60_000;
-/** Clocks differ a little. */
-const AFTER_RESET_MS = 2_000;
 const SAY_AGAIN_MS = 30_000;
 const SHOWN_MAX = 200;
 
@@ -57,20 +52,14 @@ export interface RunParts {
   readonly onGone: (run: MissionRun) => void;
 }
 
-interface Pending {
-  readonly entry: JournalEntry;
-  readonly events: readonly AgentEvent[];
-}
-
 export class MissionRun {
   readonly #parts: RunParts;
   readonly #link: RunnerLink;
   readonly #tally = new Tally();
+  readonly #journal: JournalQueue;
   readonly #shown: string[] = [];
   #row: MissionRow;
-  #pending: Pending[] = [];
   #caughtUp = false;
-  #draining = false;
   #stopped = false;
   #free = false;
   #gone = false;
@@ -94,6 +83,12 @@ export class MissionRun {
     this.#free = row.over;
     this.#ending = row.facts.ending;
     this.#activity = parts.clock.monotonic();
+    this.#journal = new JournalQueue({
+      clock: parts.clock,
+      take: (batch) => this.#take(batch),
+      onFailure: (error) =>
+        parts.log.warn({ err: error, mission: row.id }, 'what an agent did could not be stored; it is tried again'),
+    });
     this.#link = new RunnerLink({
       ...runner,
       ...parts.link,
@@ -103,7 +98,7 @@ export class MissionRun {
       listener: {
         entry: (entry, events, caughtUp) => this.#heard(entry, events, caughtUp),
         alive: () => this.#alive(),
-        gone: (record) => void this.#runnerGone(record),
+        gone: (record) => this.#do(() => this.#runnerGone(record)),
       },
     });
   }
@@ -130,6 +125,7 @@ export class MissionRun {
   /** The daemon stops; the runner goes on. */
   close(): void {
     this.#stopped = true;
+    this.#journal.stop();
     this.#cancelForce();
     this.#cancelMail();
     this.#link.close();
@@ -142,10 +138,9 @@ export class MissionRun {
       this.#endProcess();
       return;
     }
-    const by = wish.by === '' ? '' : ` by ${wish.by}`;
-    const why = wish.reason === undefined ? '' : `: ${wish.reason}`;
+    const ending = endingOf(wish);
     if (wish.how === 'cancel') {
-      await this.#end({ state: 'cancelled', reason: `Cancelled${by}${why}`.slice(0, 1000) });
+      await this.#end(ending);
       return;
     }
     const { program } = this.#link;
@@ -158,7 +153,7 @@ export class MissionRun {
     }
     if (this.#ending !== undefined || this.#gone) return;
     // Some end at an interrupt: how it ends is decided before.
-    await this.#decide({ state: 'paused', reason: `Paused${by}${why}`.slice(0, 1000) });
+    await this.#decide(ending);
     this.#link.interrupt();
     await pause(this.#parts.clock, INTERRUPT_MS);
     this.#endProcess();
@@ -170,31 +165,16 @@ export class MissionRun {
     const row = this.#row;
     const now = clock.now();
     if (row.over) {
-      const held = this.#link.record.attended;
-      if (!held && row.facts.keptUntil !== undefined && now >= row.facts.keptUntil) this.#endProcess();
+      // Whoever works in it keeps it open.
+      const unused = clock.monotonic() - this.#activity >= config.keepOpenSeconds * 1000;
+      if (unused && now >= (row.facts.keptUntil ?? now)) this.#endProcess();
       return;
     }
     if (this.#ending !== undefined || this.#gone) return;
-    if (row.state === 'rate_limited') {
-      this.#maybeGoOn(now);
-      return;
-    }
     const limits = limitsOf(config, row.item.spec.limits);
-    if (row.state === 'waiting_human') return;
-    const worked = now - (row.facts.startedAt ?? now) - row.facts.heldMs;
-    const idle = clock.monotonic() - this.#activity;
-    if (worked > limits.maxDurationSeconds * 1000) {
-      this.#limit('timed_out', `It worked for ${spanWords(limits.maxDurationSeconds)}, which is its limit.`);
-    } else if (idle > limits.maxIdleSeconds * 1000) {
-      this.#limit(
-        'timed_out',
-        `It showed no sign of work for ${spanWords(limits.maxIdleSeconds)}, which is its limit.`,
-      );
-    } else if (limits.maxTurns !== undefined && this.#tally.turns > limits.maxTurns) {
-      this.#limit('failed', `It took more than ${limits.maxTurns} turns, which is its limit.`);
-    } else if (limits.maxBudgetUsd !== undefined && this.#tally.costUsd > limits.maxBudgetUsd) {
-      this.#limit('failed', `It cost $${this.#tally.costUsd.toFixed(2)}; its budget is $${limits.maxBudgetUsd}.`);
-    }
+    const ending = overLimit(row, this.#tally, limits, now, clock.monotonic() - this.#activity);
+    if (ending !== undefined) this.#do(() => this.#end(ending));
+    else if (row.state === 'rate_limited') this.#maybeGoOn(now);
   }
 
   async inspect(lines: number): Promise<Inspection> {
@@ -219,41 +199,18 @@ export class MissionRun {
       const label = logEntry(event, entry.at)?.label;
       if (label !== undefined && this.#shown.push(label) > SHOWN_MAX) this.#shown.shift();
     }
-    this.#pending.push({ entry, events });
     if (caughtUp) this.#caughtUp = true;
-    void this.#drain();
+    this.#journal.push({ entry, events });
   }
 
   #alive(): void {
     this.#activity = this.#parts.clock.monotonic();
-    if (this.#row.state === 'starting' && this.#link.record.agentProcess !== undefined && this.#pending.length === 0) {
-      void this.#change({ from: ['starting'], to: 'running' });
+    if (this.#row.state === 'starting' && this.#link.record.agentProcess !== undefined && this.#journal.isEmpty) {
+      this.#do(() => this.#change({ from: ['starting'], to: 'running' }));
     }
   }
 
-  async #drain(): Promise<void> {
-    if (this.#draining) return;
-    this.#draining = true;
-    try {
-      while (this.#pending.length > 0 && !this.#stopped) {
-        const batch = this.#pending.splice(0, BATCH);
-        try {
-          await this.#take(batch);
-        } catch (error) {
-          this.#parts.log.warn(
-            { err: error, mission: this.#row.id },
-            'what an agent did could not be stored; it is tried again',
-          );
-          this.#pending = [...batch, ...this.#pending];
-          await pause(this.#parts.clock, STORE_RETRY_MS);
-        }
-      }
-    } finally {
-      this.#draining = false;
-    }
-  }
-
-  async #take(batch: readonly Pending[]): Promise<void> {
+  async #take(batch: readonly Told[]): Promise<void> {
     const exit = batch.find(({ entry }) => entry.kind === 'exit');
     const fresh = batch.filter((one) => one !== exit && one.entry.seq > this.#row.journalSeq);
     const seq = fresh.at(-1)?.entry.seq;
@@ -271,7 +228,7 @@ export class MissionRun {
     const session = events.findLast((event) => event.kind === 'session')?.session;
     const told = session === undefined || session === this.#row.session ? {} : { session };
     const moved = this.#ending === undefined ? movedBy(this.#row.state, events) : undefined;
-    const resetAt = moved?.to === 'rate_limited' ? this.#resumeTime() : undefined;
+    const resetAt = moved?.to === 'rate_limited' ? this.#resumeAt() : undefined;
     const { backoffs } = this.#row.facts;
     return {
       ...told,
@@ -289,7 +246,7 @@ export class MissionRun {
     if (this.#row.over || this.#ending !== undefined || !this.#tally.isDone || this.#gone) return;
     if (this.#link.undelivered > 0 && !this.#waitedForMail()) {
       this.#cancelMail();
-      this.#cancelMail = this.#parts.clock.after(MAIL_LOOK_MS, () => void this.#consider());
+      this.#cancelMail = this.#parts.clock.after(MAIL_LOOK_MS, () => this.#do(() => this.#consider()));
       return;
     }
     this.#mailSince = undefined;
@@ -297,8 +254,8 @@ export class MissionRun {
     if (this.#link.record.runtime === 'terminal') await this.#finish(ending, undefined, undefined);
     else {
       await this.#decide(ending);
-      // Its input is closed or it is told to end; one that ends by itself is left to.
-      this.#cancelForce = this.#parts.clock.after(OWN_END_MS, () => this.#endProcess());
+      const ownEnd = this.#link.program.inputLine === undefined ? OWN_END_MS : OPEN_INPUT_END_MS;
+      this.#cancelForce = this.#parts.clock.after(ownEnd, () => this.#endProcess());
     }
   }
 
@@ -319,7 +276,7 @@ export class MissionRun {
     };
   }
 
-  async #exited(exit: NonNullable<RunnerRecord['exit']>, last: Pending): Promise<void> {
+  async #exited(exit: NonNullable<RunnerRecord['exit']>, last: Told): Promise<void> {
     this.#gone = true;
     this.#cancelForce();
     this.#cancelMail();
@@ -334,7 +291,7 @@ export class MissionRun {
   }
 
   /** Undefined: it only waits for the provider, and goes on in another process. */
-  #atEnd(exit: NonNullable<RunnerRecord['exit']>, { events }: Pending): Ending | undefined {
+  #atEnd(exit: NonNullable<RunnerRecord['exit']>, { events }: Told): Ending | undefined {
     const state = movedBy(this.#row.state, events)?.to ?? this.#row.state;
     const mayRest = this.#ending === undefined && this.#row.stop === undefined;
     return mayRest && state === 'rate_limited' && this.#tally.limited !== undefined ? undefined : this.#endingAt(exit);
@@ -343,7 +300,7 @@ export class MissionRun {
   #endingAt(exit: RunnerRecord['exit']): Ending {
     if (this.#ending !== undefined) return this.#ending;
     const { stop } = this.#row;
-    if (stop !== undefined) return { state: stop.how === 'cancel' ? 'cancelled' : 'paused', reason: `By ${stop.by}` };
+    if (stop !== undefined) return endingOf(stop);
     if (this.#tally.isDone) return this.#outcome(exit);
     // Of such a program nothing but its end can be known.
     if (!this.#tally.told && exit?.code === 0) return { state: 'completed' };
@@ -352,7 +309,7 @@ export class MissionRun {
   }
 
   async #runnerGone(record: RunnerRecord): Promise<void> {
-    while (this.#draining) await pause(this.#parts.clock, 5);
+    await this.#journal.settled();
     if (this.#stopped) return;
     if (!this.#gone) await killAgent(record, this.#parts.processes);
     if (this.#gone) {
@@ -379,10 +336,6 @@ export class MissionRun {
 
   // ── endings ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #limit(state: Ending['state'], reason: string): void {
-    void this.#end({ state, reason });
-  }
-
   async #end(ending: Ending): Promise<void> {
     if (this.#ending !== undefined || this.#row.over || this.#gone) return;
     await this.#decide(ending);
@@ -391,7 +344,7 @@ export class MissionRun {
 
   async #decide(ending: Ending): Promise<void> {
     this.#ending = ending;
-    await this.#change({ facts: { ending } });
+    await this.#changeSurely({ facts: { ending } });
   }
 
   #endProcess(): void {
@@ -399,7 +352,7 @@ export class MissionRun {
     this.#told = true;
     this.#link.stop(GRACE_MS);
     this.#cancelForce();
-    this.#cancelForce = this.#parts.clock.after(GRACE_MS + FORCE_AFTER_MS, () => void this.#force());
+    this.#cancelForce = this.#parts.clock.after(GRACE_MS + FORCE_AFTER_MS, () => this.#do(() => this.#force()));
   }
 
   /** The runner itself does not do what it is told. */
@@ -414,7 +367,7 @@ export class MissionRun {
   async #finish(
     ending: { readonly state: Ending['state'] | 'lost'; readonly reason?: string | undefined },
     exit: RunnerRecord['exit'],
-    last: Pending | undefined,
+    last: Told | undefined,
   ): Promise<void> {
     if (this.#finishing) return;
     this.#finishing = true;
@@ -446,7 +399,7 @@ export class MissionRun {
   }
 
   /** The journal's end is taken with the final state, in one transaction. */
-  #lastEntry(last: Pending | undefined): Pick<MissionChange, 'journal' | 'log'> {
+  #lastEntry(last: Told | undefined): Pick<MissionChange, 'journal' | 'log'> {
     const { runner, journalSeq } = this.#row;
     if (last === undefined || runner === undefined || last.entry.seq <= journalSeq) return {};
     return { journal: { runner, seq: last.entry.seq }, log: logOf(last) };
@@ -459,14 +412,14 @@ export class MissionRun {
   }
 
   /** The provider refuses and the process is gone: the run waits for its time without one. */
-  async #rest(last: Pending): Promise<void> {
+  async #rest(last: Told): Promise<void> {
     const session = this.#row.session ?? this.#link.session;
     if (!this.#link.program.canResume || session === undefined) {
       const reason = `The model provider's limit ended the agent, and ${this.#link.program.displayName} cannot go on with a conversation.`;
       await this.#finish({ state: 'failed', reason }, undefined, last);
       return;
     }
-    const resumeAt = this.#row.facts.resumeAt ?? this.#resumeTime();
+    const resumeAt = this.#row.facts.resumeAt ?? this.#resumeAt();
     await this.#changeSurely({
       ...this.#lastEntry(last),
       to: 'rate_limited',
@@ -479,21 +432,15 @@ export class MissionRun {
 
   // ── a provider's limit ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #resumeTime(): number {
-    const now = this.#parts.clock.now();
-    const told = this.#tally.limited?.resetAt;
-    const at = told === undefined ? Number.NaN : Date.parse(told);
-    if (at > now) return at + AFTER_RESET_MS;
-    // Just past: tried at once, but not again and again.
-    if (!Number.isNaN(at) && this.#row.facts.backoffs === 0) return now + AFTER_RESET_MS;
-    return now + Math.min(BACKOFF_LONGEST_MS, BACKOFF_MS * 2 ** Math.min(this.#row.facts.backoffs, 10));
+  #resumeAt(): number {
+    return resumeTime(this.#tally.limited?.resetAt, this.#row.facts.backoffs, this.#parts.clock.now());
   }
 
   #maybeGoOn(now: number): void {
     const due = this.#sayAt ?? this.#row.facts.resumeAt ?? now;
     if (now < due || this.#gone) return;
     this.#sayAt = now + SAY_AGAIN_MS;
-    void this.#sayGoOn();
+    this.#do(() => this.#sayGoOn());
   }
 
   async #sayGoOn(): Promise<void> {
@@ -536,6 +483,12 @@ export class MissionRun {
     }
   }
 
+  #do(work: () => Promise<void>): void {
+    void work().catch((error: unknown) => {
+      if (!this.#stopped) this.#parts.log.error({ err: error, mission: this.#row.id }, 'a mission could not go on');
+    });
+  }
+
   #setFree(): void {
     if (this.#free) return;
     this.#free = true;
@@ -552,7 +505,7 @@ export class MissionRun {
   }
 }
 
-function logOf({ entry, events }: Pending): NewLogEntry[] {
+function logOf({ entry, events }: Told): NewLogEntry[] {
   return events.flatMap((event) => logEntry(event, entry.at) ?? []);
 }
 
@@ -563,9 +516,4 @@ function parsedExit(text: string): NonNullable<RunnerRecord['exit']> {
   } catch {
     return { at: new Date(0).toISOString(), stderr: '' };
   }
-}
-
-function spanWords(seconds: number): string {
-  if (seconds < 120) return `${seconds} seconds`;
-  return seconds < 7200 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 3600)} hours`;
 }

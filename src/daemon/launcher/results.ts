@@ -1,7 +1,7 @@
 /** A run's result, made to fit the wire. Pure. */
 import type { MissionResult } from '../../protocol/mission.ts';
 import type { RunnerRecord } from '../../protocol/runner-api.ts';
-import type { MissionRow } from '../store/mission-rows.ts';
+import type { Ending, MissionRow, StopWish } from '../store/mission-rows.ts';
 import type { Tally } from './tally.ts';
 import type { WorktreeReport } from './worktree.ts';
 
@@ -39,6 +39,14 @@ export function resultOf(row: MissionRow, tally: Tally, ended: Ended, now: numbe
           ...(worktree.diff === undefined ? {} : { diff: fitting(worktree.diff, DIFF_BYTES, 100_000) }),
         }),
   };
+}
+
+/** How a run ends that somebody stopped. */
+export function endingOf({ how, by, reason }: StopWish): Ending {
+  const who = by === '' ? '' : ` by ${by}`;
+  const why = reason === undefined ? '' : `: ${reason}`;
+  const [state, word] = how === 'cancel' ? (['cancelled', 'Cancelled'] as const) : (['paused', 'Paused'] as const);
+  return { state, reason: `${word}${who}${why}`.slice(0, 1000) };
 }
 
 /** How a process ended that had not said that its work was done, in words. */

@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import type { Clock } from '../../platform/clock.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import { RUNNER_PROTOCOL, type RunnerRecord, type RunnerSpec } from '../../protocol/runner-api.ts';
-import { limitsOf, type Prepared } from './checks.ts';
+import type { Prepared } from './checks.ts';
 import { agentEnvironment, passableEnvironment } from './environment.ts';
+import { pause } from './journal-queue.ts';
+import { limitsOf } from './limits.ts';
 import { GO_ON, missionPrompt } from './prompt.ts';
 import type { LaunchPlan } from '../agents/program.ts';
 import type { RunnerFiles } from './runner-files.ts';
@@ -141,12 +143,6 @@ export async function spawnAndWait(parts: StartParts, runner: string): Promise<R
     }
     await pause(parts.clock, LOOK_MS);
   }
-}
-
-export function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve);
-  });
 }
 
 export function worktreesIn(state: string): string {

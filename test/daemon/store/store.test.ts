@@ -155,6 +155,7 @@ describe('Outbox', () => {
         body: 'x',
         priority: 'normal',
         requireApproval: 'auto',
+        launch: 'never',
         depth: 0,
         submittedAt: at,
         idempotencyKey: `key ${id}`,
