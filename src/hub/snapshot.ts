@@ -1,5 +1,6 @@
 /** All that a first screen needs, and how the hub is. Both are read from the parts as they are; nothing here decides anything. */
 import { isoTime, type Clock } from '../platform/clock.ts';
+import type { Mission } from '../protocol/mission.ts';
 import type { MissionState } from '../protocol/mission-life.ts';
 import type { HubStatus, Snapshot } from '../protocol/operator-api.ts';
 import type { SystemNotice } from '../protocol/model.ts';
@@ -9,7 +10,8 @@ import { messageCounts } from './store/messages.ts';
 import { pendingCount } from './store/approvals.ts';
 
 const THREADS = 50;
-const MISSIONS_LIVE = 200;
+/** Missions that are not over are all shown; they are capped where they are made. */
+const MISSIONS_PAGE = 200;
 const MISSIONS_OVER = 50;
 const APPROVALS_PENDING = 200;
 const APPROVALS_RECENT = 50;
@@ -31,7 +33,7 @@ export async function takeSnapshot(
     services.messaging.threads({ limit: THREADS }),
     services.policy.grants(),
     services.notices.live(),
-    services.missions.list({ state: 'live', limit: MISSIONS_LIVE }),
+    liveMissions(services),
     services.missions.list({ state: 'over', limit: MISSIONS_OVER }),
   ]);
   const shown = new Set(pending.map((approval) => approval.id));
@@ -48,7 +50,7 @@ export async function takeSnapshot(
     threads: threads.threads,
     grants,
     notices,
-    missions: [...live.missions, ...over.missions],
+    missions: [...live, ...over.missions],
   };
 }
 
@@ -90,6 +92,17 @@ export async function hubStatus(parts: StatusParts): Promise<HubStatus> {
     },
     notices: await services.notices.live(),
   };
+}
+
+async function liveMissions({ missions }: Pick<HubServices, 'missions'>): Promise<Mission[]> {
+  const all: Mission[] = [];
+  for (let before: string | undefined; ;) {
+    const query = { state: 'live', limit: MISSIONS_PAGE } as const;
+    const page = await missions.list(before === undefined ? query : { ...query, before });
+    all.push(...page.missions);
+    before = page.missions.at(-1)?.id;
+    if (!page.more || before === undefined) return all;
+  }
 }
 
 function missionCounts(counts: ReadonlyMap<MissionState, number>): NonNullable<HubStatus['missions']> {
