@@ -8,12 +8,10 @@ import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Config } from '../config/config.ts';
 import { listenAddresses } from '../config/listen.ts';
 import { isoTime, type Clock } from '../platform/clock.ts';
 import { privateDirectory, replaceFile, secretFile } from '../platform/files.ts';
 import { listen } from '../platform/http/server.ts';
-import type { Log } from '../platform/log.ts';
 import type { Paths } from '../platform/paths.ts';
 import { tailscaleIp } from '../platform/tailscale.ts';
 import { IntercomError } from '../protocol/errors.ts';
@@ -31,30 +29,10 @@ import { launchParts } from './launcher/parts.ts';
 import { Link, type Membership } from './link/hub-link.ts';
 import { MachineProfile } from './link/machine-profile.ts';
 import { MachineSecret } from './link/secret.ts';
+import type { DaemonOptions } from './options.ts';
 import { startSessions } from './session-parts.ts';
 import type { ApprovalCalls } from './sessions/permission-desk.ts';
 import { DaemonStore } from './store/store.ts';
-
-/** The membership that the configuration does not know: in standalone the hub of the same process gives it. */
-export interface OwnHub {
-  readonly url: string;
-  readonly machineId: string;
-  readonly secret: string;
-}
-
-export interface DaemonOptions {
-  readonly config: Config;
-  readonly paths: Paths;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly version: string;
-  /** The hub of this very process: then only loopback is listened on. */
-  readonly hub?: OwnHub;
-  readonly env?: NodeJS.ProcessEnv;
-  /** How to start this very program: by default as this process was started. */
-  readonly intercom?: readonly string[];
-  readonly home?: string;
-}
 
 export interface Daemon {
   /** The unix socket of the local API. */

@@ -8,7 +8,7 @@ import { AcpPort } from './agents/acp/port.ts';
 import { ClaudeAdapter } from './agents/claude/adapter.ts';
 import { GeminiAdapter } from './agents/gemini/adapter.ts';
 import { isAlive, systemProcesses } from './agents/process-table.ts';
-import type { DaemonOptions } from './daemon.ts';
+import type { DaemonOptions } from './options.ts';
 import type { ProjectDirectory } from './discovery/project-directory.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';

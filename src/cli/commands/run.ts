@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { logLevel } from '../../config/env.ts';
-import type { Daemon, DaemonOptions, OwnHub } from '../../daemon/daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
+import type { DaemonOptions, OwnHub } from '../../daemon/options.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createLog } from '../../platform/log.ts';

@@ -6,7 +6,7 @@ import { systemProcesses } from '../agents/process-table.ts';
 import { AgentCatalogue } from '../agents/catalogue.ts';
 import { extensionHooksFile } from '../agents/gemini/install.ts';
 import { knownPrograms } from '../agents/known-programs.ts';
-import type { DaemonOptions } from '../daemon.ts';
+import type { DaemonOptions } from '../options.ts';
 import type { Projects } from '../ports.ts';
 import type { ManagedSessions } from '../sessions/managed.ts';
 import type { Missions } from '../store/missions.ts';
