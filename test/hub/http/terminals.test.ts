@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { PROTOCOL_VERSION } from '../../../src/protocol/limits.ts';
 import { HelloRequest } from '../../../src/protocol/machine-api.ts';
 import { NonceMemory, readSignatureHeaders, verifySignature } from '../../../src/protocol/signing.ts';
@@ -10,6 +10,10 @@ import { projectOf, sessionOf } from '../../support/hub-core.ts';
 import { startTestHub, type TestHub } from '../../support/hub.ts';
 
 const SNAPSHOT = JSON.stringify({ frame: 'snapshot', cols: 80, rows: 24, seq: 0, screen: 'hello' });
+
+function textOf(data: RawData): string {
+  return Array.isArray(data) ? Buffer.concat(data).toString() : Buffer.from(new Uint8Array(data)).toString();
+}
 
 /** A daemon's side of the stream: it checks the signature as the real one does. */
 class TerminalDaemon {
@@ -36,7 +40,7 @@ class TerminalDaemon {
       }
       this.sockets.handleUpgrade(request, socket, head, (client) => {
         this.open.push(client);
-        client.on('message', (data) => void this.heard.push(String(data)));
+        client.on('message', (data) => void this.heard.push(textOf(data)));
         client.send(SNAPSHOT);
       });
     });
@@ -94,7 +98,7 @@ async function watch(name: string, path = 'laptop/sess-0001', origin = hub.url):
   const frames: string[] = [];
   const waiting: { fits: (text: string) => boolean; resolve: (text: string) => void }[] = [];
   socket.on('message', (data) => {
-    const text = String(data);
+    const text = textOf(data);
     frames.push(text);
     for (const one of waiting) if (one.fits(text)) one.resolve(text);
   });
