@@ -6,6 +6,7 @@ import { SubmitItem } from '../../../src/protocol/machine-api.ts';
 import { Project } from '../../../src/protocol/model.ts';
 import { startTestHub, type TestHub } from '../../support/hub.ts';
 import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
+import { MissionMachine } from '../../support/mission-machine.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { ANN, GROUP } from './room.ts';
 
@@ -83,4 +84,46 @@ it('a message waits, is allowed in Telegram, and an answer of the operator goes 
   telegram.write(GROUP, ANN, '/status');
   await until(() => telegram.texts(GROUP).find((text) => text.includes('machines online')), 'the status');
   expect(telegram.refusals()).toEqual([]);
+});
+
+it('a mission is started in Telegram, watched, spoken to and stopped; another one tells its result', async () => {
+  const server = await MissionMachine.start(test, 'server', ['web'], clock);
+  const { services } = test.hub;
+  const find = (words: string) => telegram.messages(GROUP).findLast(({ content }) => content.text.includes(words));
+  const seen = (words: string) => until(() => find(words), `that "${words}" is shown`);
+  try {
+    telegram.write(GROUP, ANN, '/start_agent server/web "Mend the tests"');
+    await until(() => server.daemon.missions[0], 'the order');
+    const mission = server.ordered;
+    expect(mission).toMatchObject({ requestedBy: 'human:ann', approval: 'asked for by ann' });
+    expect(mission.spec).toMatchObject({ project: 'web', text: 'Mend the tests' });
+    await server.runs(mission);
+    await server.works(mission, { kind: 'command', label: 'npm test' });
+    const card = await seen('▸ npm test');
+    expect(card.content.text).toContain('⚙️ At work · claude at server/web');
+    const written = telegram.write(GROUP, ANN, 'Only those of the cart', { topic: card.topic ?? 0 });
+    await until(() => telegram.message(GROUP, written).reaction, 'the reaction');
+    await until(() => server.daemon.messages[0], 'the message');
+    expect(server.daemon.messages[0]).toMatchObject({ body: 'Only those of the cart', threadId: mission.threadId });
+    void telegram.press(GROUP, card.id, ANN, 'Stop');
+    await until(() => card.buttons.flat().find(({ text }) => text.includes('Yes, stop it')), 'the question');
+    void telegram.press(GROUP, card.id, ANN, 'Yes');
+    const stop = await until(() => server.daemon.stored.find(({ item }) => item === 'mission_stop'), 'the stop');
+    expect(stop).toMatchObject({ missionId: mission.missionId, how: 'cancel', by: 'ann' });
+    const { missionId, run } = mission;
+    await server.reports({ missionId, run, state: 'cancelled', reason: 'cancelled by ann' });
+    await seen('🚫 Stopped: claude');
+
+    telegram.write(GROUP, ANN, '/resume And now the others', { replyTo: card.id });
+    await until(() => server.daemon.missions[1], 'the second run');
+    expect(server.ordered).toMatchObject({ missionId, run: 2, resume: { text: 'And now the others' } });
+    await server.runs(server.ordered);
+    await server.completes(server.ordered, 'All green.', { costUsd: 0.5 });
+    expect((await seen('All green.')).topic).toBe(card.topic);
+    expect((await services.missions.get(missionId)).result?.text).toBe('All green.');
+    await until(() => (card.content.text.includes('✅ Done') ? true : undefined), 'the end on the card');
+    expect(telegram.refusals()).toEqual([]);
+  } finally {
+    await server.stop();
+  }
 });
