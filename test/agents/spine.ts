@@ -31,7 +31,11 @@ export class Spine {
   readonly #sessions: ClaudeSession[] = [];
 
   /** `claudeSettings` goes into the settings of the server's side before the hooks are added. */
-  static async start(version: ClaudeVersion, claudeSettings: Readonly<Record<string, unknown>> = {}): Promise<Spine> {
+  static async start(
+    version: ClaudeVersion,
+    claudeSettings: Readonly<Record<string, unknown>> = {},
+    options: { readonly daemonConfig?: string; readonly policy?: string } = {},
+  ): Promise<Spine> {
     const homes = { laptop: new ClaudeHome('laptop'), server: new ClaudeHome('server') };
     const model = await ScriptedModel.start();
     const telegram = await TelegramEmulator.start(systemClock);
@@ -45,7 +49,19 @@ export class Spine {
         TELEGRAM_SUPERGROUP_ID: String(CHAT),
         TELEGRAM_OWNER_ID: String(USER),
       },
-      daemonEnv: (machine) => ({ HOME: homes[machine === 'laptop' ? 'laptop' : 'server'].path }),
+      ...options,
+      // What a person's own shell would give to the agents that the daemon starts.
+      daemonEnv: (machine) => {
+        const home = homes[machine === 'laptop' ? 'laptop' : 'server'];
+        return {
+          HOME: home.path,
+          ANTHROPIC_BASE_URL: model.url,
+          ANTHROPIC_API_KEY: home.key,
+          CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+          DISABLE_AUTOUPDATER: '1',
+          IS_SANDBOX: '1',
+        };
+      },
     });
     const spine = new Spine(version, mesh, model, telegram, homes);
     await spine.#prepare('laptop', {});
