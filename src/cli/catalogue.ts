@@ -58,6 +58,16 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
   {
     title: 'Talk',
     commands: [
+      {
+        name: 'run',
+        summary: 'run an agent in this terminal, within reach of the others',
+        load: () => import('./commands/run-agent.ts'),
+      },
+      {
+        name: 'attach',
+        summary: "watch a session's terminal; --take to type",
+        load: () => import('./commands/attach.ts'),
+      },
       { name: 'agents', summary: 'who can be reached', load: () => import('./commands/agents.ts') },
       {
         name: 'sessions',

@@ -147,7 +147,7 @@ export class RunnerRig {
     });
     const directory = join(folder, whole.id);
     await writeSpec(directory, whole);
-    const child = spawn(process.execPath, [await runnerProgram(), directory], {
+    const child = spawn(process.execPath, [await runnerProgram(), 'runner', directory], {
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit'],
     });

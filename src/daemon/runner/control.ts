@@ -22,6 +22,7 @@ const WATCHERS_MAX = 64;
 /** A daemon that does not read this much is taken for hung, and its connection ended. */
 const CONTROL_WAITING_MAX = 32 * 1024 * 1024;
 const PING_MS = 15_000;
+const CLOSE_MS = 300;
 
 /** The daemon's connection. */
 export interface ControlLink {
@@ -69,9 +70,14 @@ export class ControlSocket {
   }
 
   async stop(): Promise<void> {
-    for (const socket of [...this.#control.clients, ...this.#terminal.clients]) socket.close(1001);
+    const sockets = [...this.#control.clients, ...this.#terminal.clients];
+    for (const socket of sockets) socket.close(1001);
+    // What was sent before is read first; one that does not answer is not waited for.
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.terminate();
+    }, CLOSE_MS);
     await this.#listening?.close();
-    for (const socket of [...this.#control.clients, ...this.#terminal.clients]) socket.terminate();
+    clearTimeout(timer);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

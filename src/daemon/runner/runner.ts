@@ -57,6 +57,7 @@ export class Runner {
   #stopping: Promise<void> | undefined;
   #begun: Promise<void> | undefined;
   #isOver = false;
+  #wasFound = false;
 
   private constructor(options: RunnerOptions, record: RunnerRecord) {
     this.#options = options;
@@ -124,6 +125,17 @@ export class Runner {
     this.#stopping ??= this.start().then(() => this.#endAgent(graceMs));
     await this.#stopping;
     await this.#ended.promise;
+  }
+
+  /** A daemon has ever come. */
+  get wasFound(): boolean {
+    return this.#wasFound;
+  }
+
+  /** The agent's group gets a signal that was meant for it. */
+  forward(signal: NodeJS.Signals): void {
+    const pid = this.#agent?.pid;
+    if (pid !== undefined && !this.#isOver) signalGroup(pid, signal);
   }
 
   /** The runner goes, whether anybody has read its journal or not. */
@@ -207,16 +219,7 @@ export class Runner {
     const witness = new Witness({ terminal, screen: spec.screen, clock });
     this.#witness = witness;
     witness.onChange((state) => this.#daemon?.link.send({ frame: 'screen', state }));
-    terminal.onExit(({ code, signal }) => {
-      const shown = code === 0 ? '' : terminal.screen.lastLines(30).join('\n').slice(-20_000);
-      this.#later(
-        this.#over({
-          ...(code === undefined ? {} : { code }),
-          ...(signal === undefined ? {} : { signal }),
-          stderr: shown,
-        }),
-      );
-    });
+    terminal.onExit((exit) => this.#later(this.#terminalOver(terminal, exit)));
     return {
       pid: terminal.pid,
       terminal,
@@ -224,6 +227,13 @@ export class Runner {
       closeInput: () => undefined,
       interrupt: () => void terminal.type('\x1b'),
     };
+  }
+
+  /** What it printed last is all that it says about its end. */
+  async #terminalOver(terminal: AgentTerminal, exit: Pick<AgentExit, 'code' | 'signal'>): Promise<void> {
+    await terminal.screen.flushed();
+    const stderr = exit.code === 0 ? '' : terminal.screen.lastLines(30).join('\n').slice(-20_000);
+    await this.#over({ ...exit, stderr });
   }
 
   async #inPipes(argv: string[], environment: Record<string, string>): Promise<AgentProcess> {
@@ -254,6 +264,7 @@ export class Runner {
   #daemonCame(link: ControlLink): void {
     this.#daemon?.feed?.stop();
     this.#daemon = { link, feed: undefined };
+    this.#wasFound = true;
     link.send({ frame: 'hello', record: this.#record, journalSeq: this.#journal.seq });
   }
 

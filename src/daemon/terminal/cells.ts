@@ -22,7 +22,8 @@ export function readRow(line: IBufferLine | undefined, cols: number, spare: IBuf
     key = nextKey;
     look = next;
     const chars = cell.getChars();
-    text += chars === '' ? ' ' : chars;
+    // A wide letter of which only half has room is left out.
+    text += chars === '' || x + cell.getWidth() > cols ? ' ' : chars;
   }
   // Blanks without a look at the end are nothing.
   if (key === '{}') text = text.trimEnd();

@@ -97,8 +97,31 @@ export class ModeMemory {
     return this.#keyboard.length;
   }
 
-  get cursorStyle(): number | undefined {
-    return this.#cursorStyle;
+  /** What a terminal that a person types into has to be told, so that its keys come as the program wants them; and how that is undone. */
+  get forKeys(): { readonly on: string; readonly off: string } {
+    const { modes } = this.#terminal;
+    const wanted = [
+      modes.bracketedPasteMode ? 2004 : undefined,
+      modes.applicationCursorKeysMode ? 1 : undefined,
+      modes.sendFocusMode ? 1004 : undefined,
+      MOUSE_MODE[modes.mouseTrackingMode],
+      ...this.#plain,
+    ].filter((mode) => mode !== undefined);
+    const levels = this.#keyboard.map((flags) => `\x1b[>${flags}u`).join('');
+    return {
+      on: wanted.map((mode) => `\x1b[?${mode}h`).join('') + levels,
+      off: wanted.map((mode) => `\x1b[?${mode}l`).join('') + (levels === '' ? '' : `\x1b[<${this.#keyboard.length}u`),
+    };
+  }
+
+  /** A part of the screen scrolls by itself. */
+  get hasRegion(): boolean {
+    return this.#region !== undefined;
+  }
+
+  /** The sequence that sets the pen as it is. */
+  get penText(): string {
+    return this.#pen.text;
   }
 
   resized(): void {
@@ -116,6 +139,7 @@ export class ModeMemory {
     const { modes } = this.#terminal;
     const region = this.#region;
     const saved = this.#saved;
+    const mouse = MOUSE_MODE[modes.mouseTrackingMode];
     return [
       region === undefined ? '' : `\x1b[${region.top};${region.bottom}r`,
       saved === undefined ? '' : `${place(saved.x, saved.y)}${this.#pen.savedText}\x1b7`,
@@ -126,7 +150,7 @@ export class ModeMemory {
       modes.bracketedPasteMode ? '\x1b[?2004h' : '',
       modes.sendFocusMode ? '\x1b[?1004h' : '',
       modes.reverseWraparoundMode ? '\x1b[?45h' : '',
-      MOUSE[modes.mouseTrackingMode],
+      mouse === undefined ? '' : `\x1b[?${mouse}h`,
       // Origin mode moves the cursor, so it comes before it.
       modes.originMode ? '\x1b[?6h' : '',
       this.#cursor(),
@@ -195,13 +219,7 @@ export class ModeMemory {
   }
 }
 
-const MOUSE = {
-  none: '',
-  x10: '\x1b[?9h',
-  vt200: '\x1b[?1000h',
-  drag: '\x1b[?1002h',
-  any: '\x1b[?1003h',
-} as const;
+const MOUSE_MODE = { none: undefined, x10: 9, vt200: 1000, drag: 1002, any: 1003 } as const;
 
 function place(x: number, y: number): string {
   return `\x1b[${y + 1};${x + 1}H`;

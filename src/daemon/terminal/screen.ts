@@ -97,6 +97,10 @@ export class Screen {
     return this.#terminal.modes.mouseTrackingMode;
   }
 
+  get isAlternate(): boolean {
+    return this.#terminal.buffer.active.type === 'alternate';
+  }
+
   get applicationCursor(): boolean {
     return this.#terminal.modes.applicationCursorKeysMode;
   }
@@ -147,13 +151,15 @@ export class Screen {
     return { cols: this.cols, rows: this.rows, seq: this.#parsed, screen, title: this.#title };
   }
 
-  view(): ScreenView {
+  /** What is visible now; with `cols`, cut to so many columns. */
+  view(cols = this.cols): ScreenView {
     const buffer = this.#terminal.buffer.active;
     const spare = buffer.getNullCell();
     const rows: Row[] = [];
-    for (let y = 0; y < this.rows; y += 1) rows.push(readRow(buffer.getLine(buffer.baseY + y), this.cols, spare));
+    for (let y = 0; y < this.rows; y += 1)
+      rows.push(readRow(buffer.getLine(buffer.baseY + y), Math.min(cols, this.cols), spare));
     return {
-      cols: this.cols,
+      cols: Math.min(cols, this.cols),
       rows,
       cursor: { x: buffer.cursorX, y: buffer.cursorY, visible: this.#modes.cursorVisible },
       title: this.#title,
