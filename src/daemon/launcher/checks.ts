@@ -74,19 +74,30 @@ export async function prepare(parts: CheckParts, item: DeliverMission, before: B
     throw refusal('unknown_agent', `${name} is not installed on ${parts.machineId}.`, 'Install it there.');
   const runtime = checkedRuntime(agent, item.spec.runtime);
   const allowed = agent.config?.flags ?? agent.program.allowedFlags;
-  const refused = refusedFlag(item.spec.flags, allowed);
+  const own = [
+    ...operatorsOwn(name === config.defaultCommand ? config.defaultArgs : []),
+    ...(agent.config?.args ?? []),
+  ];
+  const refused = refusedFlag(item.spec.flags, allowed, own);
   if (refused !== undefined) {
     throw refusal(
       'forbidden',
       `The flag ${JSON.stringify(refused.slice(0, 100))} may not be given to ${name} on ${parts.machineId}.`,
-      allowed.length === 0 ? 'Ask without flags.' : `Allowed are: ${allowed.join(', ').slice(0, 400)}.`,
+      allowed.length === 0
+        ? 'Ask without flags.'
+        : `Allowed are, each once and none that is set there already: ${allowed.join(', ').slice(0, 400)}.`,
     );
   }
   checkResume(item, agent);
   if (item.spec.isolation === 'worktree' && before?.worktree === undefined) await repositoryOf(directory);
-  const own = name === config.defaultCommand ? config.defaultArgs : [];
-  const flags = [...operatorsOwn(own), ...(agent.config?.args ?? []), ...item.spec.flags];
-  return { agent, executable, runtime, directory, flags, limits: limitsOf(config, item.spec.limits) };
+  return {
+    agent,
+    executable,
+    runtime,
+    directory,
+    flags: [...own, ...item.spec.flags],
+    limits: limitsOf(config, item.spec.limits),
+  };
 }
 
 async function checkedPath({ config, machineId }: CheckParts, path: string): Promise<string> {

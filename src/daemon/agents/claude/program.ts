@@ -43,13 +43,12 @@ export const claudeProgram: AgentProgram = {
   versionArgs: ['--version'],
   minimumVersion: BOTH[0],
   runtimes: ['terminal', 'headless'],
-  // None that lets it do more without asking.
+  // None that lets it do more without asking: an agent's own file (--agent) can name a permission mode, and --append-system-prompt speaks to it
+  // from above the mission's frame.
   allowedFlags: [
     '--model <value>',
     '--fallback-model <value>',
     '--effort <value>',
-    '--agent <value>',
-    '--append-system-prompt <value>',
     '--disallowedTools <value>',
     '--permission-mode=plan',
     '--permission-mode=default',

@@ -66,14 +66,13 @@ export function geminiProgram(facts: GeminiFacts): AgentProgram {
     // Hooks in extensions, resuming by id and --acp are needed; older versions were not looked at.
     minimumVersion: SEEN[0],
     runtimes: ['headless', 'terminal'],
-    // None that lets it do more without asking.
+    // None that lets it do more without asking: --extensions leaves out what guards it, --allowed-mcp-server-names overrules the servers that its
+    // person has excluded.
     allowedFlags: [
       '--model <value>',
       '-m <value>',
       '--approval-mode=plan',
       '--approval-mode=default',
-      '--extensions <value>',
-      '--allowed-mcp-server-names <value>',
       '--sandbox',
       '-s',
     ],

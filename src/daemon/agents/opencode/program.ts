@@ -47,8 +47,8 @@ export const opencodeProgram: AgentProgram = {
   versionArgs: ['--version'],
   minimumVersion: SEEN,
   runtimes: ['headless'],
-  // `acp` takes neither model nor agent: both are the person's configuration.
-  allowedFlags: ['--print-logs', '--pure'],
+  // `acp` takes neither model nor agent: both are the person's configuration. --pure would leave out plugins that guard it.
+  allowedFlags: ['--print-logs'],
   environment: ['OPENCODE_*', ...PROVIDER_KEYS],
   canResume: true,
   canFork: false,
