@@ -15,6 +15,11 @@ import type { Project } from '../src/protocol/model.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'bench-core-'));
 const server = createServer((request, response) => {
+  // Whether it can be reached is not what is measured.
+  if (request.method === 'GET') {
+    response.writeHead(404).end();
+    return;
+  }
   const parts: Buffer[] = [];
   request.on('data', (part: Buffer) => void parts.push(part));
   request.on('end', () => {
