@@ -1,268 +1,210 @@
 /**
- * SIGKILL of the daemon's launcher, of a runner, and of an agent, in each state of a mission, with real processes: what is told after the restart is
- * true, no process is left over, and no mission "runs" for ever.
+ * Missions with real processes and an agent that is nothing but a shell script: asked for over MCP, approved, done; and SIGKILL of hub, daemon and
+ * agent while it works. Whatever dies, the mission ends truthfully and nothing is left running.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemProcesses } from '../../src/daemon/agents/process-table.ts';
-import type { MissionRow } from '../../src/daemon/store/mission-rows.ts';
-import { DaemonStore } from '../../src/daemon/store/store.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { silentLog } from '../../src/platform/log.ts';
-import type { DeliverItem, DeliverMission } from '../../src/protocol/daemon-api.ts';
-import type { MissionState } from '../../src/protocol/mission-life.ts';
-import { RunnerRecord, type ProcessMark } from '../../src/protocol/runner-api.ts';
-import { missionItem } from '../daemon/launcher/rig.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { missionIsOver } from '../../src/protocol/mission-life.ts';
+import { Mission } from '../../src/protocol/mission.ts';
+import { AgentsResponse, MessageStatus } from '../../src/protocol/machine-api.ts';
+import type { Approval } from '../../src/protocol/model.ts';
 import { bundle } from '../support/bundle.ts';
+import { startMcp, type McpHandle, type ToolOutcome } from '../support/mcp-process.ts';
+import { Mesh } from '../support/mesh.ts';
 
-const SCRIPT = join(import.meta.dirname, '..', 'daemon', 'launcher', 'scripted-agent.mjs');
+/** Works until the file that its mission names is there; says its pid first. */
+const WORKER = `#!/bin/sh
+if [ "$1" = --version ]; then echo 1.0.0; exit 0; fi
+for word in "$@"; do last=$word; done
+file=$(printf '%s' "$last" | grep -o 'until:[^ ]*' | head -n 1 | cut -c7-)
+echo "started $$"
+echo $$ > "$file.pid"
+while [ ! -e "$file" ]; do sleep 0.1; done
+cat "$file"
+`;
 
-let entry: string;
+let mesh: Mesh;
+let folder: string;
+let mcp: McpHandle | undefined;
+
 beforeAll(async () => {
-  const external = ['node-pty', '@xterm/headless', '@xterm/addon-serialize', 'better-sqlite3'];
-  entry = await bundle('test/support/launcher-entry.ts', 'launcher', external);
-}, 60_000);
-
-let root: string;
-let go: string;
-let store: DaemonStore;
-let daemon: LauncherProcess;
-beforeEach(async () => {
-  root = realpathSync(mkdtempSync(join(tmpdir(), 'kill-missions-')));
-  mkdirSync(join(root, 'api'));
-  go = join(root, 'go');
-  daemon = await LauncherProcess.start(root);
-  store = new DaemonStore({ file: join(root, 'state', 'daemon.db'), clock: systemClock, log: silentLog() });
-});
-afterEach(async () => {
-  await daemon.kill();
-  await store.close();
-  for (const { runner, agentProcess } of records())
-    for (const mark of [agentProcess, runner]) if (mark !== undefined) await end(mark);
-  rmSync(root, { recursive: true, force: true });
-});
-
-class LauncherProcess {
-  readonly #child: ChildProcess;
-  #answered: (() => void)[] = [];
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
+  const policy = 'rules: [{ type: ask, approval: never }]\n';
+  mesh = await Mesh.start({
+    machines: ['alpha', 'beta'],
+    policy,
+    daemonConfig: `agent_launcher:\n  default_command: worker\n  keep_open: 0\n  agents:\n    worker: { command: ~/worker, version_args: [--version], prompt: argument, runtimes: [headless] }\n`,
+  });
+  folder = join(mesh.root, 'work');
+  for (const path of [folder, join(folder, 'alpha'), join(folder, 'beta')]) await mkdir(path, { recursive: true });
+  for (const name of ['alpha', 'beta']) {
+    const node = mesh.daemon(name);
+    const worker = join(node.home, 'user', 'worker');
+    await writeFile(worker, WORKER);
+    await chmod(worker, 0o755);
+    const local = node.local({ cwd: join(folder, name) });
+    const project = { id: 'app', path: join(folder, name), agent: 'worker' };
+    await local.register({ action: 'add_project', project });
+    // The agents that can be started are part of the hello.
+    await node.stop();
+    await node.start();
   }
+  await eventually('both projects', async () => {
+    const { agents } = await mesh.operator.call('GET', '/agents', AgentsResponse);
+    return agents.filter((one) => one.project.id === 'app' && one.machineStatus === 'online').length === 2;
+  });
+  const script = await bundle('test/support/mcp-entry.ts', 'mcp-mission-faults');
+  mcp = await startMcp(script, { INTERCOM_HOME: mesh.daemon('alpha').home }, 'test', join(folder, 'alpha'));
+}, 120_000);
+afterAll(async () => {
+  await mcp?.close();
+  await mesh.stop();
+});
 
-  static async start(home: string): Promise<LauncherProcess> {
-    const options = {
-      state: join(home, 'state'),
-      projects: { api: join(home, 'api') },
-      config: { max_concurrent: 1 },
-      script: SCRIPT,
-    };
-    const child = spawn(process.execPath, [entry, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const one = new LauncherProcess(child);
-    await new Promise<void>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`it ended with ${String(code)}`)));
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        if (line === 'ready') resolve();
-        else one.#answered.shift()?.();
-      });
+function tool(name: string, args: Record<string, unknown>): Promise<ToolOutcome> {
+  if (mcp === undefined) throw new Error('no MCP server');
+  return mcp.call(name, args);
+}
+
+async function eventually<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
+  for (let attempt = 0; attempt < 600; attempt += 1) {
+    const found = await look().catch(() => undefined);
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} never came; hub:\n${mesh.hub.output}\nbeta:\n${mesh.daemon('beta').output}`);
+}
+
+const launchCard = (): Promise<Approval> =>
+  eventually('the card', async () => (await mesh.operator.pending()).find((one) => one.kind === 'launch'));
+const missionOf = (id: string): Promise<Mission> => mesh.operator.call('GET', `/missions/${id}`, Mission);
+const until = (id: string, fits: (mission: Mission) => boolean): Promise<Mission> =>
+  eventually(`mission ${id}`, async () => {
+    const mission = await missionOf(id);
+    return fits(mission) ? mission : undefined;
+  });
+const over = (id: string): Promise<Mission> => until(id, (one) => missionIsOver(one.state));
+
+let files = 0;
+function nextFile(): string {
+  files += 1;
+  return join(folder, `done-${files}`);
+}
+
+/** A mission that runs on beta, and the file that ends it. */
+async function running(): Promise<{ id: string; file: string; pid: number }> {
+  const file = nextFile();
+  const text = `work until:${file}`;
+  const begun = await mesh.operator.call('POST', '/missions', Mission, { machine: 'beta', project: 'app', text });
+  await until(begun.id, (one) => one.state === 'running');
+  const pid = await eventually('the pid', async () => {
+    return Number((await readFile(`${file}.pid`, 'utf8')).trim()) || undefined;
+  });
+  return { id: begun.id, file, pid };
+}
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('missions of a generic agent, with real processes', () => {
+  it('over MCP: asked, approved, waited for, and the result is what the agent said', async () => {
+    const file = nextFile();
+    const begun = await tool('intercom_start_agent', {
+      machine: 'beta',
+      project: 'app',
+      mission: `work until:${file}`,
     });
-    return one;
-  }
+    expect(begun.data).toMatchObject({ state: 'awaiting_approval', agent: 'worker' });
+    const id = z.string().parse(begun.data.mission_id);
+    const card = await launchCard();
+    expect(card.subject).toMatchObject({ agent: 'worker', path: join(folder, 'beta'), from: 'alpha/app' });
+    await mesh.operator.decide(card, 'allow');
+    const waiting = tool('intercom_wait', { mission_id: id, timeout: 60 });
+    await until(id, (one) => one.state === 'running');
+    await writeFile(file, 'Errors were found, all fixed.\n');
+    const done = await waiting;
+    expect(done.isError).toBe(false);
+    expect(done.data).toMatchObject({ state: 'completed', result: { is_error: false } });
+    expect(done.text).toContain('Errors were found, all fixed.');
+    const log = (await tool('intercom_history', { mission_id: id })).text;
+    expect(log).toContain('approved by owner');
+    expect(log).toContain('text: Errors were found, all fixed.');
+  }, 90_000);
 
-  async send(item: DeliverItem): Promise<void> {
-    const answered = new Promise<void>((resolve) => this.#answered.push(resolve));
-    this.#child.stdin?.write(`${JSON.stringify(item)}\n`);
-    await answered;
-  }
+  it('intercom_ask to a project without a session: one card, and the result is the answer', async () => {
+    const file = nextFile();
+    await writeFile(file, '42 files\n');
+    const asking = tool('intercom_ask', { to: 'beta/app', message: `how many? until:${file}`, timeout: 60 });
+    const card = await launchCard();
+    expect(card.subject).toMatchObject({ kind: 'launch', body: `how many? until:${file}` });
+    await mesh.operator.decide(card, 'allow');
+    const answered = await asking;
+    expect(answered.data).toMatchObject({ state: 'answered' });
+    expect(answered.text).toContain('42 files');
+    const id = z.string().parse(answered.data.message_id);
+    expect((await mesh.operator.call('GET', `/messages/${id}`, MessageStatus)).state).toBe('answered');
+  }, 90_000);
 
-  async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
-    this.#child.kill('SIGKILL');
-    await gone;
-  }
-}
+  it('SIGKILL of the hub while a person thinks, and of the machine before it starts: nothing is forgotten, nothing runs twice', async () => {
+    const file = nextFile();
+    await writeFile(file, 'late but done\n');
+    const args = { machine: 'beta', project: 'app', mission: `work until:${file}`, idempotency_key: 'thinks' };
+    const id = z.string().parse((await tool('intercom_start_agent', args)).data.mission_id);
+    await mesh.hub.kill();
+    await mesh.hub.start();
+    await eventually(
+      'alpha back',
+      async () => (await tool('intercom_status', { mission_id: id })).data.state === 'awaiting_approval',
+    );
+    expect((await tool('intercom_start_agent', args)).data.mission_id).toBe(id);
+    await mesh.daemon('beta').kill();
+    await mesh.operator.decide(await launchCard(), 'allow');
+    expect(await missionOf(id)).toMatchObject({ state: 'queued', place: 'hub', run: 1 });
+    await mesh.hub.kill();
+    await mesh.hub.start();
+    await mesh.daemon('beta').start();
+    const done = await over(id);
+    expect([done.state, done.result?.text.match(/started/g)?.length]).toEqual(['completed', 1]);
+  }, 90_000);
 
-async function restart(): Promise<void> {
-  await daemon.kill();
-  daemon = await LauncherProcess.start(root);
-}
+  it('SIGKILL of the hub while it runs: the result arrives', async () => {
+    const { id, file, pid } = await running();
+    await mesh.hub.kill();
+    await writeFile(file, 'done without you\n');
+    await eventually('its end', async () => !isThere(pid));
+    await mesh.hub.start();
+    const done = await over(id);
+    expect([done.state, done.result?.text.includes('done without you')]).toEqual(['completed', true]);
+  }, 90_000);
 
-/** Until the store says so; that is what holds. */
-async function reaches(item: DeliverMission, ...states: MissionState[]): Promise<MissionRow> {
-  for (;;) {
-    const row = await store.missions.get(item.missionId, item.run);
-    if (row !== undefined && states.includes(row.state)) return row;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+  it('SIGKILL of the daemon while it runs: the agent goes on, is found again, and its result arrives', async () => {
+    const { id, file, pid } = await running();
+    await mesh.daemon('beta').kill();
+    expect(isThere(pid)).toBe(true);
+    await mesh.daemon('beta').start();
+    await writeFile(file, 'found again\n');
+    const done = await over(id);
+    expect([done.state, done.result?.text.includes('found again')]).toEqual(['completed', true]);
+  }, 90_000);
 
-function records(): RunnerRecord[] {
-  const folder = join(root, 'state', 'runners');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap((id) => {
-    const file = join(folder, id, 'record.json');
-    return existsSync(file) ? [RunnerRecord.parse(JSON.parse(readFileSync(file, 'utf8')))] : [];
-  });
-}
+  it('SIGKILL of the agent: the mission fails, and is not "running" for ever', async () => {
+    const { id, pid } = await running();
+    process.kill(pid, 'SIGKILL');
+    const failed = await over(id);
+    expect([failed.state, failed.result?.signal]).toEqual(['failed', 'SIGKILL']);
+  }, 90_000);
 
-async function alive(mark: ProcessMark | undefined): Promise<boolean> {
-  return mark !== undefined && (await systemProcesses.startOf(mark.pid)) === mark.startedAt;
-}
-
-async function end(mark: ProcessMark): Promise<void> {
-  if (await alive(mark)) process.kill(mark.pid, 'SIGKILL');
-}
-
-/** Every agent is gone, and so is every runner a moment later. */
-async function nothingIsLeft(): Promise<void> {
-  await expect
-    .poll(
-      async () =>
-        (
-          await Promise.all(records().flatMap(({ agentProcess, runner }) => [alive(agentProcess), alive(runner)]))
-        ).filter(Boolean),
-      {
-        timeout: 20_000,
-      },
-    )
-    .toEqual([]);
-}
-
-async function cancel(item: DeliverMission): Promise<void> {
-  await daemon.send({ item: 'mission_stop', missionId: item.missionId, run: item.run, how: 'cancel', by: 'anna' });
-  await reaches(item, 'cancelled');
-  await nothingIsLeft();
-}
-
-const held: readonly (readonly [state: MissionState, text: () => string])[] = [
-  ['running', () => `say busy\nuntil ${go}\ndone well`],
-  ['waiting_human', () => 'wait may I?\ndone well'],
-  ['rate_limited', () => 'limit 2100-01-01T00:00:00.000Z\nhang'],
-];
-
-describe('the daemon is killed', () => {
-  for (const [state, text] of held) {
-    it(`while a mission is ${state}: it is found again as it was, and can be ended`, { timeout: 60_000 }, async () => {
-      const item = missionItem(text());
-      await daemon.send(item);
-      const before = await reaches(item, state);
-      await restart();
-      const row = await reaches(item, state);
-      expect(row.runner).toBe(before.runner);
-      expect(row.facts.attempts).toBe(1);
-      await cancel(item);
-    });
-  }
-
-  it('while a mission runs to its end without it: the end is told, once', { timeout: 60_000 }, async () => {
-    const item = missionItem(`say busy\nuntil ${go}\ndone well`);
-    await daemon.send(item);
-    await reaches(item, 'running');
-    await daemon.kill();
-    writeFileSync(go, '');
-    const agent = records()[0]?.agentProcess;
-    await expect.poll(() => alive(agent), { timeout: 20_000 }).toBe(false);
-    daemon = await LauncherProcess.start(root);
-    const row = await reaches(item, 'completed', 'failed', 'lost');
-    expect(row).toMatchObject({ state: 'completed', over: true, facts: { attempts: 1 } });
-    await nothingIsLeft();
-  });
-
-  it('while a mission starts, at any instant: it runs once, to its end', { timeout: 120_000 }, async () => {
-    writeFileSync(go, '');
-    for (const ms of [0, 5, 20, 60, 150, 300]) {
-      const item = missionItem(`until ${go}\ndone well`);
-      await daemon.send(item);
-      // The instant of the kill is the point of this test.
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      await restart();
-      const row = await reaches(item, 'completed', 'failed', 'lost');
-      expect(row.state, `killed after ${ms} ms: ${row.reason ?? ''}`).toBe('completed');
-    }
-    await nothingIsLeft();
-  });
-
-  it('while missions wait in the queue, or are paused: they still do, and go on', { timeout: 60_000 }, async () => {
-    const [first, second] = [missionItem(`say busy\nuntil ${go}\ndone first`), missionItem('done second')];
-    await daemon.send(first);
-    await reaches(first, 'running');
-    await daemon.send(second);
-    await restart();
-    await reaches(second, 'queued');
-    await daemon.send({ item: 'mission_stop', missionId: first.missionId, run: 1, how: 'pause', by: 'anna' });
-    await reaches(first, 'paused');
-    await reaches(second, 'completed');
-    await restart();
-    expect(await reaches(first, 'paused')).toMatchObject({ over: false });
-    await cancel(first);
-  });
+  it('cancel ends the process', async () => {
+    const { id, pid } = await running();
+    await mesh.operator.call('POST', `/missions/${id}/cancel`, Mission, { reason: 'enough' });
+    expect((await over(id)).state).toBe('cancelled');
+    await eventually('its end', async () => !isThere(pid));
+  }, 90_000);
 });
-
-describe('a runner is killed', () => {
-  for (const [state, text] of held) {
-    it(`while its mission is ${state}: lost is said, and its agent goes with it`, { timeout: 60_000 }, async () => {
-      const item = missionItem(text());
-      await daemon.send(item);
-      await reaches(item, state);
-      const [record] = records();
-      if (record !== undefined) await end(record.runner);
-      expect(await reaches(item, 'lost')).toMatchObject({ over: true });
-      await nothingIsLeft();
-    });
-  }
-
-  it('together with the daemon: the next daemon says lost and ends the agent', { timeout: 60_000 }, async () => {
-    const item = missionItem('say busy\nhang');
-    await daemon.send(item);
-    await reaches(item, 'running');
-    await daemon.kill();
-    const [record] = records();
-    if (record !== undefined) await end(record.runner);
-    expect(await alive(record?.agentProcess)).toBe(true);
-    daemon = await LauncherProcess.start(root);
-    await reaches(item, 'lost');
-    await nothingIsLeft();
-  });
-});
-
-describe('an agent is killed', () => {
-  for (const [state, text] of held.filter(([one]) => one !== 'rate_limited')) {
-    it(`while its mission is ${state}: failed is said, with the signal`, { timeout: 60_000 }, async () => {
-      const item = missionItem(text());
-      await daemon.send(item);
-      await reaches(item, state);
-      const agent = records()[0]?.agentProcess;
-      if (agent !== undefined) await end(agent);
-      expect((await reaches(item, 'failed')).reason).toMatch(/signal SIGKILL/);
-      await nothingIsLeft();
-    });
-  }
-});
-
-it(
-  'seed: no mission stays running for ever: not even one whose runner does not do what it is told',
-  { timeout: 90_000 },
-  async () => {
-    const item = missionItem('deaf\nsay busy\nhang');
-    await daemon.send(item);
-    await reaches(item, 'running');
-    const [record] = records();
-    // A stopped process hears no frame and no signal but the one.
-    if (record !== undefined) process.kill(record.runner.pid, 'SIGSTOP');
-    await cancel(item);
-  },
-);
