@@ -111,6 +111,7 @@ async function build(
     missions: store.missions,
     projects,
     managed,
+    onOffers: () => late.link?.greetAgain(),
   });
   stops.push(
     () => launcher.stop(),
@@ -222,13 +223,6 @@ async function build(
   gate.open(localApp({ ...local, inbox: store.inbox }), forLocal.upgrade);
   stops.push(() => link.stop());
   await link.start();
-  // Asking programs for their versions takes its time; nobody needs to wait for it.
-  void agents
-    .start(() => link.greetAgain())
-    .then(() => {
-      if (agents.offers().length > 0) link.greetAgain();
-    })
-    .catch((error: unknown) => log.warn({ err: error }, 'the agents of this machine could not be looked at'));
   log.info({ machineId, url: late.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
   return { url: late.url(), status };
 }

@@ -33,6 +33,8 @@ const STORE_RETRY_MS = 2_000;
 /** A record that a runner was about to write when the daemon was killed. */
 const RECORD_SETTLES_MS = 10_000;
 const LOOK_MS = 50;
+/** How long a hello waits to hear what can be started. */
+export const OFFERS_WAIT_MS = 3_000;
 /** Terminals that are kept open after their missions. */
 const KEPT_OPEN_MAX = 8;
 
@@ -45,6 +47,8 @@ export interface LauncherOptions {
   readonly projects: Pick<Projects, 'list'>;
   readonly agents: AgentSource;
   readonly managed: ManagedSessions;
+  /** Resolves once it is known what can be started here. */
+  readonly offersKnown?: Promise<void>;
   readonly processes: ProcessTable;
   readonly spawnRunner: SpawnRunner;
   /** How to start our own program: `[node, …/bin/intercom.js]`. */
@@ -132,7 +136,10 @@ export class Launcher implements MissionDesk {
     log.info({ mission: stop.missionId, how: stop.how }, 'a mission is to be stopped');
   }
 
-  forHello(): Promise<HelloRequest['missions']> {
+  async forHello(): Promise<HelloRequest['missions']> {
+    // A hello that names no agents makes the hub refuse missions; so the first one waits a moment for the first look.
+    const { offersKnown, clock } = this.#options;
+    if (offersKnown !== undefined) await Promise.race([offersKnown, pause(clock, OFFERS_WAIT_MS)]);
     return this.#options.missions.forHello();
   }
 

@@ -11,7 +11,7 @@ import type { Projects } from '../ports.ts';
 import type { ManagedSessions } from '../sessions/managed.ts';
 import type { Missions } from '../store/missions.ts';
 import { passableEnvironment } from './environment.ts';
-import { Launcher } from './launcher.ts';
+import { Launcher, OFFERS_WAIT_MS } from './launcher.ts';
 import { detachedRunner } from './spawn-runner.ts';
 
 export function launchParts(
@@ -21,6 +21,8 @@ export function launchParts(
     readonly missions: Missions;
     readonly projects: Pick<Projects, 'list'>;
     readonly managed: ManagedSessions;
+    /** What can be started here has changed. */
+    readonly onOffers: () => void;
   },
 ): { readonly launcher: Launcher; readonly agents: AgentCatalogue } {
   const agents = new AgentCatalogue({
@@ -29,6 +31,14 @@ export function launchParts(
     clock,
     known: knownPrograms({ geminiHooked: () => existsSync(extensionHooksFile(join(home, '.gemini'))) }),
   });
+  const began = clock.monotonic();
+  const offersKnown = agents
+    .start(parts.onOffers)
+    .then(() => {
+      // The first hello did not wait for it.
+      if (clock.monotonic() - began > OFFERS_WAIT_MS) parts.onOffers();
+    })
+    .catch((error: unknown) => log.warn({ err: error }, 'the agents of this machine could not be looked at'));
   const launcher = new Launcher({
     machineId: parts.machineId,
     config: config.agentLauncher,
@@ -37,6 +47,7 @@ export function launchParts(
     projects: parts.projects,
     agents,
     managed: parts.managed,
+    offersKnown,
     processes: systemProcesses,
     spawnRunner: detachedRunner(intercom, env),
     intercom,
