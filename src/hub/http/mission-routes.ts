@@ -25,7 +25,7 @@ import {
 } from '../../protocol/mission.ts';
 import { MissionResume, MissionSend, OperatorMission } from '../../protocol/operator-api.ts';
 import type { HubServices, MissionsQuery, Viewer } from '../services.ts';
-import type { RoleRoute } from './operator-api.ts';
+import type { RoleRoute } from './role-route.ts';
 import { countText, secondsText } from './queries.ts';
 
 const OK = { ok: true } as const;

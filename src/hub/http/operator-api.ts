@@ -5,7 +5,7 @@
 import type { Request } from 'express';
 import { z } from 'zod';
 import { isoTime, type Clock } from '../../platform/clock.ts';
-import { Api, type RouteContext, type RouteSpec } from '../../platform/http/api.ts';
+import { Api } from '../../platform/http/api.ts';
 import { MachineId } from '../../protocol/address.ts';
 import { ApprovalId, GrantId, MessageId, ThreadId } from '../../protocol/ids.ts';
 import { AgentsResponse, CancelRequest, MessageStatus, Ok, ThreadPage } from '../../protocol/machine-api.ts';
@@ -28,8 +28,9 @@ import {
   Snapshot,
   ThreadsPage,
 } from '../../protocol/operator-api.ts';
-import type { Actor, HubServices } from '../services.ts';
+import type { HubServices } from '../services.ts';
 import { operatorMissionRoutes } from './mission-routes.ts';
+import type { RoleRoute } from './role-route.ts';
 import { requireRole, type Caller, type OperatorAuth } from './operator-auth.ts';
 import { countText, pageOf, PageQueryText, positionOf, secondsText } from './queries.ts';
 
@@ -47,12 +48,6 @@ const OK = { ok: true } as const;
 const MessagePath = z.object({ id: MessageId });
 const MachinePath = z.object({ id: MachineId });
 const EVENTS_PAGE_MAX = 500;
-
-/** Routes of one role: checks it, and hands the actor on. */
-export type RoleRoute = <Answer, Params = undefined, Query = undefined, Body = undefined>(
-  spec: RouteSpec<Params, Query, Body, Answer>,
-  handler: (context: RouteContext<Caller, Params, Query, Body>, actor: Actor) => Promise<Answer>,
-) => void;
 
 export function operatorApi(parts: OperatorApiParts): Api<Caller> {
   const api = new Api<Caller>((request) => parts.auth.authenticate(request, isWrite(request)));

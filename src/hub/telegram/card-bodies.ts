@@ -1,12 +1,28 @@
 /**
  * What a card says about the thing that is decided: one part per kind of approval. The whole of it, or that it is cut, with the rest as a file.
  */
-import type { JoinSubject, LaunchSubject, MessageSubject, ToolSubject } from '../../protocol/model.ts';
-import type { CardFacts } from './cards.ts';
+import type {
+  Approval,
+  JoinSubject,
+  LaunchSubject,
+  Message,
+  MessageSubject,
+  ToolSubject,
+} from '../../protocol/model.ts';
 import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
 import type { Content } from './ports.ts';
 import { TEXT_MAX } from './split.ts';
 import { plainTitle } from './words.ts';
+
+/** Everything a card is drawn from. */
+export interface CardFacts {
+  readonly approval: Approval;
+  /** The message it is about, once its state is known. */
+  readonly message?: Message | undefined;
+  /** Display names of the machines of sender and recipient, where known. */
+  readonly fromMachine?: string | undefined;
+  readonly toMachine?: string | undefined;
+}
 
 export interface CardBody {
   readonly lines: string[];

@@ -4,8 +4,8 @@
  * Invariants: a card is one message; the text to approve stands in a quote, literally, so that it cannot pass for a part of the card; hidden
  * characters are shown; what is cut is said, and the whole follows as a file. A decided card keeps its text and has no buttons.
  */
-import type { Approval, Decision, GrantScope, Message } from '../../protocol/model.ts';
-import { cardBody } from './card-bodies.ts';
+import type { Approval, Decision, GrantScope } from '../../protocol/model.ts';
+import { cardBody, type CardFacts } from './card-bodies.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import type { CardButton, Content } from './ports.ts';
 import { stateLine } from './mirror.ts';
@@ -42,16 +42,6 @@ export function readPress(data: string): Press | undefined {
   if (/\d/.test(letter)) return { verdict: 'allow', scope: 'once', suggestion: Number(letter), approvalId, hash8 };
   const known = SCOPES.find((entry) => entry.letter === letter);
   return known === undefined ? undefined : { verdict: 'allow', scope: known.scope, approvalId, hash8 };
-}
-
-/** Everything a card is drawn from. */
-export interface CardFacts {
-  readonly approval: Approval;
-  /** The message it is about, once its state is known. */
-  readonly message?: Message | undefined;
-  /** Display names of the machines of sender and recipient, where known. */
-  readonly fromMachine?: string | undefined;
-  readonly toMachine?: string | undefined;
 }
 
 export function cardContent(facts: CardFacts): Content {
