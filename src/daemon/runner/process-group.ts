@@ -6,6 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
+import type { Clock } from '../../platform/clock.ts';
 import { RUNNER_ENVIRONMENT } from '../../protocol/runner-api.ts';
 import type { ProcessMark } from '../../protocol/runner-api.ts';
 import { startTimeOfStat, systemProcesses } from '../agents/process-table.ts';
@@ -21,7 +22,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 /** Somebody is left in the group (also one that only waits for its parent to notice). */
-export function groupLives(pid: number): boolean {
+function groupLives(pid: number): boolean {
   try {
     process.kill(-pid, 0);
     return true;
@@ -30,8 +31,34 @@ export function groupLives(pid: number): boolean {
   }
 }
 
+export interface Sweep {
+  /** The runner's id. */
+  readonly id: string;
+  /** The leader of the group; it has ended. */
+  readonly pid: number;
+  /** Also what the agent started outside its group. */
+  readonly everywhere: boolean;
+  readonly graceMs: number;
+  readonly clock: Clock;
+}
+
+const POLL_MS = 25;
+
+/** Ends what an agent left behind: term, then kill. */
+export async function sweep({ id, pid, everywhere, graceMs, clock }: Sweep): Promise<void> {
+  const left = everywhere ? await processesOf(id, pid) : [];
+  signalGroup(pid, 'SIGTERM');
+  await signalMarked(left, 'SIGTERM');
+  for (let waited = 0; waited < graceMs; waited += POLL_MS) {
+    if (!groupLives(pid) && (await stillThere(left)).length === 0) return;
+    await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
+  }
+  signalGroup(pid, 'SIGKILL');
+  await signalMarked([...left, ...(everywhere ? await processesOf(id, pid) : [])], 'SIGKILL');
+}
+
 /** Signals processes that are still those that were found. */
-export async function signalMarked(marks: readonly ProcessMark[], signal: NodeJS.Signals): Promise<void> {
+async function signalMarked(marks: readonly ProcessMark[], signal: NodeJS.Signals): Promise<void> {
   for (const mark of marks) {
     if ((await systemProcesses.startOf(mark.pid)) !== mark.startedAt) continue;
     try {
@@ -43,7 +70,7 @@ export async function signalMarked(marks: readonly ProcessMark[], signal: NodeJS
 }
 
 /** Those of the processes that still live. */
-export async function stillThere(marks: readonly ProcessMark[]): Promise<ProcessMark[]> {
+async function stillThere(marks: readonly ProcessMark[]): Promise<ProcessMark[]> {
   const found = await Promise.all(
     marks.map(async (mark) => ((await systemProcesses.startOf(mark.pid)) === mark.startedAt ? [mark] : [])),
   );

@@ -25,14 +25,13 @@ import type { WaitingHook } from './hook-endpoint.ts';
 import { Journal } from './journal.ts';
 import { Occurrence } from './occurrence.ts';
 import { JournalFeed } from './journal-feed.ts';
-import { groupLives, processesOf, signalGroup, signalMarked, stillThere } from './process-group.ts';
+import { signalGroup, sweep } from './process-group.ts';
 import { socketPath, withHookUrl, writeFiles, writeRecord } from './spec.ts';
 
 /** How long record and socket stay after the end for a daemon that is away. */
 const LINGER_MS = 3_600_000;
 /** Children that outlive the agent get this long to end by themselves. */
 const CHILDREN_GRACE_MS = 1_000;
-const POLL_MS = 25;
 
 export interface RunnerOptions {
   readonly spec: RunnerSpec;
@@ -58,6 +57,7 @@ export class Runner {
   #begun: Promise<void> | undefined;
   #isOver = false;
   #wasFound = false;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(options: RunnerOptions, record: RunnerRecord) {
     this.#options = options;
@@ -162,7 +162,7 @@ export class Runner {
     await this.#control.start(this.#record.socket);
     const hookUrl = spec.hooks ? await this.#hooks.start() : undefined;
     await writeFiles(directory, spec, hookUrl);
-    await writeRecord(directory, this.#record);
+    await this.#writeRecord();
     const fault = await startFault(spec.executable, spec.cwd);
     if (fault !== undefined) {
       await this.#over({ problem: fault, stderr: '' });
@@ -182,11 +182,11 @@ export class Runner {
   }
 
   async #started(agent: AgentProcess): Promise<void> {
-    const { spec, directory } = this.#options;
+    const { spec } = this.#options;
     if (agent.pid !== undefined) {
       const startedAt = (await systemProcesses.startOf(agent.pid)) ?? 'gone';
       this.#record = { ...this.#record, agentProcess: { pid: agent.pid, startedAt } };
-      await writeRecord(directory, this.#record);
+      await this.#writeRecord();
       this.#daemon?.link.send({ frame: 'hello', record: this.#record, journalSeq: this.#journal.seq });
     }
     for (const line of spec.input) {
@@ -372,32 +372,30 @@ export class Runner {
     const forced = this.#stopping !== undefined || exit.signal !== undefined;
     // At a person's own terminal an agent that ends by itself leaves behind what it wants, as without us.
     if (pid === undefined || (person !== undefined && !forced)) return;
-    const left = forced ? await processesOf(spec.id, pid) : [];
-    signalGroup(pid, 'SIGTERM');
-    await signalMarked(left, 'SIGTERM');
-    for (let waited = 0; waited < CHILDREN_GRACE_MS; waited += POLL_MS) {
-      if (!groupLives(pid) && (await stillThere(left)).length === 0) return;
-      await new Promise<void>((resolve) => void this.#options.clock.after(POLL_MS, resolve));
-    }
-    signalGroup(pid, 'SIGKILL');
-    await signalMarked([...left, ...(forced ? await processesOf(spec.id, pid) : [])], 'SIGKILL');
+    await sweep({ id: spec.id, pid, everywhere: forced, graceMs: CHILDREN_GRACE_MS, clock: this.#options.clock });
   }
 
   async #over(exit: AgentExit): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { directory, clock } = this.#options;
+    const { clock } = this.#options;
     try {
       await this.#sweep(exit);
     } finally {
       await this.#hooks.stop();
       const recorded = { at: isoTime(clock.now()), ...exit };
       this.#record = { ...this.#record, exit: recorded };
-      await writeRecord(directory, this.#record);
+      await this.#writeRecord();
       this.#journal.append({ kind: 'exit', text: JSON.stringify(recorded) });
       this.#ended.happen(recorded);
       clock.after(LINGER_MS, () => this.#later(this.close()));
     }
+  }
+
+  /** One after the other, each as the record is then: an agent may end while its start is written down. */
+  #writeRecord(): Promise<void> {
+    this.#written = this.#written.then(() => writeRecord(this.#options.directory, this.#record));
+    return this.#written;
   }
 
   /** What nobody waits for: its failure is a fault of the runner. */

@@ -213,7 +213,7 @@ describe('a flood', () => {
   it('input that a program does not read is bounded too', async () => {
     const deaf = new AgentTerminal({
       executable: '/bin/sh',
-      argv: ['-c', 'stty raw; exec sleep 1000'],
+      argv: ['-c', 'stty raw; echo ready; exec sleep 1000'],
       cwd: '/',
       environment: { PATH: process.env.PATH ?? '' },
       cols: 80,
@@ -222,6 +222,8 @@ describe('a flood', () => {
       attended: false,
       clock: systemClock,
     });
+    // Before it has said so, its terminal takes any amount and throws it away.
+    await until(() => deaf.figures.printed > 0, 'the raw terminal');
     const part = 'x'.repeat(64 * 1024);
     let taken = 0;
     while (deaf.type(part)) taken += 1;
