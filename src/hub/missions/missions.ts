@@ -5,6 +5,7 @@
  * Invariants: see protocol/mission.ts, mission-life.ts and design §7; a viewer that is a machine sees only what its agents asked for or what it
  * runs, and is told no more than "unknown" about the rest.
  */
+import { RateLimit } from '../../platform/rate-limit.ts';
 import { Waiters } from '../../platform/waiters.ts';
 import { agentOf, formatAddress, type Address } from '../../protocol/address.ts';
 import { IntercomError } from '../../protocol/errors.ts';
@@ -39,6 +40,8 @@ import { missionsOfGone, reconcileMissions } from './reconcile.ts';
 import { MissionRequests, type MissionDraft, type MissionPlan } from './requests.ts';
 import { MissionUnit } from './unit.ts';
 
+/** Requests of agents in a minute: of one, of all together. */
+const PACE = { perCaller: 30, total: 600 };
 const PAGE_MAX = 200;
 const LOG_PAGE_MAX = 500;
 const LIST_HINT = '`intercom missions` lists them.';
@@ -56,6 +59,7 @@ export class HubMissions implements Missions {
   readonly #feed: LogFeed;
   readonly #requests: MissionRequests;
   readonly #life: MissionLife;
+  readonly #pace: RateLimit;
   /** What messaging carries for missions. */
   readonly items: MissionItems;
   /** What questions ask of missions. */
@@ -68,6 +72,7 @@ export class HubMissions implements Missions {
     this.#aftermath = { moved: new Waiters<true>(parts.clock), logGrew: (id) => this.#feed.grew(id) };
     this.#requests = new MissionRequests(parts);
     this.#life = new MissionLife(parts);
+    this.#pace = new RateLimit({ clock: parts.clock, ...PACE, what: 'requests for missions' });
     this.items = new MissionItems(parts, this.#aftermath);
     this.answers = new Answers(parts, this.#aftermath, this.#requests, this.#life);
     parts.approvals.register(['launch'], {
@@ -85,7 +90,9 @@ export class HubMissions implements Missions {
     return this.#feed.stop();
   }
 
-  startFromMachine(machineId: string, start: StartMission): Promise<Mission> {
+  async startFromMachine(machineId: string, start: StartMission): Promise<Mission> {
+    // Also what policy denies at once is stored, so it must not come without end.
+    this.#pace.take(`${machineId}/${start.fromProject}`);
     const { fromProject, fromSession, machine, idempotencyKey, requireApproval, ...spec } = start;
     const session = fromSession === undefined ? {} : { session: fromSession };
     const from: Address = { kind: 'agent', machine: machineId, project: fromProject, ...session };

@@ -197,6 +197,13 @@ describe('asking for a mission', () => {
     expect((await operatorStart()).state).toBe('queued');
   });
 
+  it('seed: a loop of requests is stopped, also of those that policy denies', async () => {
+    hub.policy('rules: [{ type: start_agent, approval: deny }]');
+    for (let n = 0; n < 30; n += 1) await hub.start('laptop');
+    expect(await refusal(hub.start('laptop'))).toBe('limit_reached');
+    expect((await hub.start('laptop', { fromProject: 'web' })).state).toBe('denied');
+  });
+
   it('a viewer starts nothing', async () => {
     expect(
       await refusal(
