@@ -18,8 +18,8 @@ export interface ProjectConfig {
   readonly capabilities: readonly string[];
   readonly tags: readonly string[];
   readonly path: string;
-  /** Which agent program works there unless told otherwise. */
-  readonly agentCommand: string;
+  /** Which agent program works there unless told otherwise; undefined: the machine's default_command. */
+  readonly agentCommand: string | undefined;
 }
 
 export interface Config {

@@ -121,7 +121,7 @@ const project = z.object({
   capabilities: z.array(lineText(60)).max(50).default([]),
   tags: z.array(lineText(60)).max(50).default([]),
   path,
-  agent_command: lineText(60).default('claude'),
+  agent_command: lineText(60).optional(),
 });
 
 const limits = z.object({

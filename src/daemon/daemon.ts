@@ -91,6 +91,7 @@ async function build(
     configured: config.projects,
     discovery: config.discovery,
     home,
+    defaultAgent: config.agentLauncher.defaultCommand,
     facts: store.facts,
     clock,
     log,

@@ -14,7 +14,8 @@ export interface Entry {
   readonly seenAt: number;
 }
 
-export function projectOf(entry: Entry): Project {
+/** `defaultAgent`: the agent of projects that name none. */
+export function projectOf(entry: Entry, defaultAgent: string): Project {
   const { description, capabilities, tags, agent } = { ...entry.base, ...entry.details };
   return {
     id: entry.id,
@@ -22,7 +23,7 @@ export function projectOf(entry: Entry): Project {
     capabilities: capabilities ?? [],
     tags: tags ?? [],
     path: entry.path,
-    agent: agent ?? 'claude',
+    agent: agent ?? defaultAgent,
     source: entry.source,
   };
 }

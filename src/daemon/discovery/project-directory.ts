@@ -34,6 +34,8 @@ export interface ProjectDirectoryOptions {
   readonly configured: readonly ProjectConfig[];
   readonly discovery: LookoutOptions['discovery'];
   readonly home: string;
+  /** The agent of projects that name none: agent_launcher.default_command. */
+  readonly defaultAgent: string;
   readonly facts: Facts;
   readonly clock: Clock;
   readonly log: Log;
@@ -198,7 +200,7 @@ export class ProjectDirectory implements Projects {
           description: project.description,
           capabilities: [...project.capabilities],
           tags: [...project.tags],
-          agent: project.agentCommand,
+          ...(project.agentCommand === undefined ? {} : { agent: project.agentCommand }),
         },
         details: known.find((one) => one.path === path)?.details ?? {},
         hidden: false,
@@ -254,9 +256,9 @@ export class ProjectDirectory implements Projects {
 
   #seen(entry: Entry): Project {
     if (entry.source === 'session' && this.#now() - entry.seenAt > SEEN_EVERY_MS) {
-      return projectOf(this.#keep({ ...entry, seenAt: this.#now() }));
+      return this.#projectOf(this.#keep({ ...entry, seenAt: this.#now() }));
     }
-    return projectOf(entry);
+    return this.#projectOf(entry);
   }
 
   #keep(entry: Entry): Entry {
@@ -286,12 +288,16 @@ export class ProjectDirectory implements Projects {
     if (this.#settling) return;
     const list = [...this.#entries.values()]
       .filter((entry) => !entry.hidden)
-      .map(projectOf)
+      .map((entry) => this.#projectOf(entry))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
     if (JSON.stringify(list) === JSON.stringify(this.#list)) return;
     this.#list = list;
     this.#lookedUp.clear();
     this.#changes.emit(list);
+  }
+
+  #projectOf(entry: Entry): Project {
+    return projectOf(entry, this.#options.defaultAgent);
   }
 
   #byId(id: string): Entry {

@@ -51,6 +51,7 @@ async function start(
     configured,
     discovery: { ...RULES, scanPaths: [home], ...discovery },
     home,
+    defaultAgent: 'gemini',
     facts: store.facts,
     clock: systemClock,
     log: silentLog(),
@@ -131,7 +132,7 @@ describe('discovery', () => {
     expect((await news).map(({ id }) => id)).toEqual(['home', 'one', 'two']);
   });
 
-  it('puts what is configured over what is found', async () => {
+  it('puts what is configured over what is found; a project without an agent has the default one of the machine', async () => {
     make('app/CLAUDE.md', 'other/CLAUDE.md');
     const app = {
       id: 'other',
@@ -141,11 +142,13 @@ describe('discovery', () => {
       path: join(home, 'app'),
       agentCommand: 'codex',
     };
-    const projects = await start({}, [app]);
+    const site = { ...app, id: 'site', path: join(home, 'site'), agentCommand: undefined };
+    const projects = await start({}, [app, site]);
     expect(projects.list()).toMatchObject([
       { id: 'home' },
-      { id: 'home/other', source: 'discovered' },
+      { id: 'home/other', source: 'discovered', agent: 'gemini' },
       { id: 'other', source: 'configured', agent: 'codex', description: 'by hand', path: join(home, 'app') },
+      { id: 'site', source: 'configured', agent: 'gemini' },
     ]);
   });
 });
