@@ -33,7 +33,7 @@ export function missionTable(missions: readonly Mission[], now: number, width: n
     `${mission.machine}/${mission.project}`,
     missionWords(mission),
     relative(mission.stateSince, now),
-    mission.latest ?? mission.reason ?? mission.text.slice(0, 200),
+    mission.text.slice(0, 200),
   ]);
   return table(columns, rows, width, style);
 }

@@ -18,7 +18,7 @@ export function logEntry(event: AgentEvent, at: string): NewLogEntry | undefined
         label: oneLine(`Session ${event.session}${event.model === undefined ? '' : `, ${event.model}`}`, LABEL_MAX),
       };
     case 'turn_started':
-      return event.prompt === undefined ? undefined : { at, kind: 'prompt', ...worded(event.prompt, 'A prompt') };
+      return event.prompt === undefined ? undefined : { at, kind: 'prompt', ...worded(unframed(event.prompt), 'A prompt') };
     case 'text':
       return { at, kind: 'text', ...worded(event.text, 'It said nothing') };
     case 'tool':
@@ -39,6 +39,12 @@ export function logEntry(event: AgentEvent, at: string): NewLogEntry | undefined
     case 'ended':
       return undefined;
   }
+}
+
+/** Our own frame around a mission's text is no news; what stands in it is. */
+function unframed(prompt: string): string {
+  const inner = /<intercom-mission [^>]*>\n([\s\S]*)\n<\/intercom-mission>/.exec(prompt)?.[1];
+  return inner === undefined ? prompt : inner.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 }
 
 export function note(at: string, text: string): NewLogEntry {

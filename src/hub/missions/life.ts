@@ -43,7 +43,7 @@ export class MissionLife {
   /** It was let pass by a person. */
   async allowed(unit: MissionUnit, row: MissionRow, by: string): Promise<MissionRow> {
     const passed = { approved_by: by, passed_by: `approved by ${by}` };
-    return unit.enqueue(row, passed, `approved by ${by}; waits for ${row.machine_id}`);
+    return unit.enqueue(row, passed, `Approved by ${by}, waits for ${row.machine_id}`);
   }
 
   /** Nobody decided in time. That is no. */
@@ -91,7 +91,7 @@ export class MissionLife {
     const resume = JSON.stringify({ session, text: text ?? GO_ON, fork: false });
     const passed = { resume, passed_by: `resumed by ${by}`, reason: null };
     const away = await unit.awayReason(row.machine_id);
-    return unit.enqueue(row, { ...passed, reason: away ?? null }, `resumed by ${by}; waits for ${row.machine_id}`);
+    return unit.enqueue(row, { ...passed, reason: away ?? null }, `Resumed by ${by}, waits for ${row.machine_id}`);
   }
 
   /** True: no machine has this run, and now none ever will. */

@@ -15,7 +15,7 @@ import type { MissionChange, MissionUnit } from './unit.ts';
 
 export type NewsResult = 'applied' | 'known' | 'stale' | 'unknown_mission';
 
-const GLANCE: readonly MissionLogEntry['kind'][] = ['text', 'tool', 'file', 'command', 'result', 'note'];
+const GLANCE: readonly MissionLogEntry['kind'][] = ['text', 'tool', 'file', 'command', 'result'];
 
 export async function applyNews(unit: MissionUnit, machineId: string, news: MissionNews): Promise<NewsResult> {
   const row = await missionById(unit.db, news.missionId);

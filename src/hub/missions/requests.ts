@@ -108,7 +108,7 @@ export class MissionRequests {
     );
     if (plan.outcome !== 'allow') return row;
     if (plan.grantId !== undefined) await countUse(unit.db, plan.grantId);
-    return unit.enqueue(row, {}, `waits for ${draft.machine}`);
+    return unit.enqueue(row, {}, `Waits for ${draft.machine}`);
   }
 
   #request(plan: MissionPlan) {
@@ -327,7 +327,7 @@ function passedBy({ draft, rule }: MissionPlan): string {
 
 function firstLine(plan: MissionPlan): string {
   const who = formatAddress(plan.draft.from);
-  if (plan.outcome === 'deny') return `asked for by ${who}; denied: ${plan.rule}`;
-  if (plan.outcome === 'ask') return `asked for by ${who}; waits for an operator (${plan.rule})`;
-  return `asked for by ${who}; ${plan.rule}`;
+  if (plan.outcome === 'deny') return `Asked for by ${who}, denied by ${plan.rule}`;
+  if (plan.outcome === 'ask') return `Asked for by ${who}, waits for an operator (${plan.rule})`;
+  return `Asked for by ${who}, let through by ${plan.rule}`;
 }
