@@ -121,9 +121,10 @@ function defineMoves(missions: Command, context: () => Context): void {
     .action((id: string, words: string[], options: Json) => send(context(), id, words, options));
   missions
     .command('attach')
-    .description('Which session it is, to look at it or to take it over.')
+    .description('Watch its terminal, or take it over; as `intercom attach` with its session.')
     .argument(...ID)
-    .action((id: string) => attach(context(), id));
+    .option('--take', 'take the keyboard: what you type goes to the agent')
+    .action((id: string, options: { take?: true }) => attach(context(), id, options));
   missions
     .command('pause')
     .description('Stop it and keep its conversation; resume goes on with it.')
@@ -260,7 +261,7 @@ async function send(context: Context, id: string, words: readonly string[], opti
   );
 }
 
-async function attach(context: Context, id: string): Promise<void> {
+async function attach(context: Context, id: string, options: { readonly take?: true }): Promise<void> {
   const mission = await asOperator(context, (hub) => hub.mission(id));
   if (mission.session === undefined || missionIsOver(mission.state)) {
     throw new IntercomError('conflict', `It has no session to attach to now: it is ${missionWords(mission)}.`, {
@@ -269,7 +270,15 @@ async function attach(context: Context, id: string): Promise<void> {
         : 'Try again once it runs.',
     });
   }
-  context.io.out(`intercom attach ${mission.machine}/${mission.project}#${mission.session}\n`);
+  const address = `${mission.machine}/${mission.project}#${mission.session}`;
+  // The command of that name, as if it had been typed with the session.
+  const [{ Command: Program }, { define: defineAttach }] = await Promise.all([
+    import('commander'),
+    import('./attach.ts'),
+  ]);
+  const program = new Program();
+  defineAttach(program, () => context);
+  await program.parseAsync(['attach', address, ...(options.take === true ? ['--take'] : [])], { from: 'user' });
 }
 
 async function move(context: Context, options: Json, job: (hub: OperatorClient) => Promise<Mission>): Promise<void> {
