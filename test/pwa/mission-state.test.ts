@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  answerInto,
   boundedMissions,
   entriesInto,
   ENTRIES_MAX,
@@ -48,6 +49,17 @@ function mission(index: number, state: MissionState): Mission {
     createdAt: new Date(1_700_000_000_000 + index).toISOString(),
   };
 }
+
+it('an answer that was overtaken by an event changes nothing', () => {
+  const asked = mission(1, 'running');
+  const known = new Map([[asked.id, asked]]);
+  const newer = { ...asked, state: 'completed' as const };
+  const now = new Map([[asked.id, newer]]);
+  expect(answerInto(now, known, asked).get(asked.id)).toBe(newer);
+  expect(answerInto(known, known, newer).get(asked.id)).toBe(newer);
+  expect(answerInto(new Map(), undefined, asked).get(asked.id)).toBe(asked);
+  expect(answerInto(known, new Map(), newer).get(asked.id)).toBe(asked);
+});
 
 describe('an opened log', () => {
   it('is the same whatever came by event and whatever by page, in any order and twice', () => {

@@ -12,7 +12,7 @@ import type { Approval, Machine, Message, Operator, Trace } from '../../../src/p
 import type { MessageStatus } from '../../../src/protocol/machine-api.ts';
 import type { Mission } from '../../../src/protocol/mission.ts';
 import type { Api, Decision, MissionOrder, NewMessage, NewMission } from './api.ts';
-import { boundedMissions, holeAfter, openLog, pageInto, sortedMissions, withMission } from './mission-state.ts';
+import { answerInto, boundedMissions, holeAfter, openLog, pageInto, sortedMissions } from './mission-state.ts';
 import {
   applyEvent,
   fromSnapshot,
@@ -165,8 +165,9 @@ export class App {
 
   /** Fetches a mission and what its log lacks here, up to the newest entry. */
   async openMission(id: string): Promise<void> {
-    const mission = await this.guarded(() => this.api.mission(id));
-    this.change((state) => ({ ...state, missions: withMission(state.missions, mission) }));
+    // Opened first, so that what events bring meanwhile is kept.
+    this.change((state) => ({ ...state, logs: openLog(state.logs, id) }));
+    const mission = await this.takeMission(() => this.api.mission(id));
     this.change((state) => ({ ...state, logs: openLog(state.logs, mission.id) }));
     const log = this.mesh.get()?.logs.get(mission.id);
     let after = log === undefined ? undefined : holeAfter(log, mission.logSeq);
@@ -194,11 +195,11 @@ export class App {
 
   /** Starts a mission. The caller keeps `key` over retries, so that a lost answer never starts a second one. */
   async startMission(mission: NewMission, key: string): Promise<Mission> {
-    return this.tookMission(await this.guarded(() => this.api.startMission({ ...mission, idempotencyKey: key })));
+    return this.takeMission(() => this.api.startMission({ ...mission, idempotencyKey: key }));
   }
 
   async orderMission(id: string, order: MissionOrder, text?: string): Promise<Mission> {
-    return this.tookMission(await this.guarded(() => this.api.orderMission(id, order, text)));
+    return this.takeMission(() => this.api.orderMission(id, order, text));
   }
 
   async sendToMission(id: string, text: string): Promise<MessageStatus> {
@@ -234,9 +235,11 @@ export class App {
     this.change((state) => mergeMachine(state, machine));
   }
 
-  /** An answer is never newer than the event that follows, and never older than what it changed. */
-  private tookMission(mission: Mission): Mission {
-    this.change((state) => ({ ...state, missions: withMission(state.missions, mission) }));
+  /** Asks for a mission and takes the answer, unless an event was faster. */
+  private async takeMission(ask: () => Promise<Mission>): Promise<Mission> {
+    const whenAsked = this.mesh.get()?.missions;
+    const mission = await this.guarded(ask);
+    this.change((state) => ({ ...state, missions: answerInto(state.missions, whenAsked, mission) }));
     return mission;
   }
 

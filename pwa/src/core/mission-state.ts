@@ -28,6 +28,11 @@ export function withMission(missions: Missions, mission: Mission): Missions {
   return boundedMissions(changed);
 }
 
+/** What an answer of the hub tells of a mission; what an event told of it since it was asked is at least as new, and stays. */
+export function answerInto(missions: Missions, whenAsked: Missions | undefined, mission: Mission): Missions {
+  return missions.get(mission.id) === whenAsked?.get(mission.id) ? withMission(missions, mission) : missions;
+}
+
 export function boundedMissions(missions: Missions): Missions {
   const over = [...missions.values()].filter(({ state }) => missionIsOver(state));
   if (over.length <= OVER_MAX) return missions;

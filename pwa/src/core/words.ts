@@ -110,6 +110,10 @@ export function missionStateLabel(mission: Mission): { readonly text: string; re
   if (mission.state === 'queued' && mission.position !== undefined) {
     return { text: `Queued, number ${mission.position}`, tone: 'busy' };
   }
+  // The agent ended its turn, and itself said that it was for an error.
+  if (mission.state === 'completed' && mission.result?.isError === true) {
+    return { text: 'Ended with an error', tone: 'bad' };
+  }
   return MISSION_LABEL[mission.state];
 }
 

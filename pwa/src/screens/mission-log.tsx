@@ -27,11 +27,13 @@ export function MissionLog(props: { readonly app: App; readonly state: MeshState
   const end = useStickToEnd(entries.at(-1)?.seq);
   if (log === undefined) return null;
   const isOver = missionIsOver(props.mission.state);
+  const isComing = props.mission.logSeq > log.missing;
+  const nothing = isComing ? 'Fetching…' : isOver ? 'Its log is kept no more.' : 'Nothing yet.';
   return (
     <section class="mission-log" aria-labelledby="log-title">
       <h3 id="log-title">{isOver ? 'What it did' : 'What it does'}</h3>
       {log.missing > 0 && <p class="hint">The first {log.missing.toLocaleString('en')} entries are kept no more.</p>}
-      {entries.length === 0 && <p class="hint">{isOver ? 'Its log is kept no more.' : 'Nothing yet.'}</p>}
+      {entries.length === 0 && <p class="hint">{nothing}</p>}
       <ol aria-live="off">
         {entries.map((entry) => (
           <Entry key={entry.seq} entry={entry} />

@@ -42,7 +42,11 @@ export function MissionsScreen(props: {
             <p>Agents can start missions too; your rules say which of them ask you first.</p>
           </Empty>
         )}
-        <MissionList state={state} missions={live} openId={openId} />
+        <MissionList
+          state={state}
+          missions={[...live.filter(waits), ...live.filter((one) => !waits(one))]}
+          openId={openId}
+        />
         {over.length > 0 && live.length > 0 && <h2 class="list-part">Ended</h2>}
         <MissionList state={state} missions={over} openId={openId} />
         {over.length >= FIRST_OVER && <OlderMissions app={app} full={over.length >= OVER_MAX} />}
@@ -56,6 +60,11 @@ export function MissionsScreen(props: {
       {starting && <NewMissionDialog app={app} state={state} to={undefined} onClose={() => setStarting(false)} />}
     </div>
   );
+}
+
+/** Whoever waits for the person comes first. */
+function waits({ state }: Mission): boolean {
+  return state === 'awaiting_approval' || state === 'waiting_human';
 }
 
 function MissionList(props: {
