@@ -58,7 +58,7 @@ export async function sweep({ id, pid, everywhere, graceMs, clock }: Sweep): Pro
 }
 
 /** Signals processes that are still those that were found. */
-async function signalMarked(marks: readonly ProcessMark[], signal: NodeJS.Signals): Promise<void> {
+export async function signalMarked(marks: readonly ProcessMark[], signal: NodeJS.Signals): Promise<void> {
   for (const mark of marks) {
     if ((await systemProcesses.startOf(mark.pid)) !== mark.startedAt) continue;
     try {
