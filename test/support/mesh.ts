@@ -3,7 +3,7 @@
  * join. Everything is reached as its users reach it: sockets, commands, HTTP.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { bearer, JsonClient } from '../../src/platform/http/client.ts';
 import { LocalClient } from '../../src/platform/local-client.ts';
 import { resolvePaths, type Paths } from '../../src/platform/paths.ts';
+import { RunnerRecord } from '../../src/protocol/runner-api.ts';
 import { Approval } from '../../src/protocol/model.ts';
 import { ApprovalsPage } from '../../src/protocol/operator-api.ts';
 
@@ -245,7 +246,10 @@ export class Mesh {
 
   async stop(): Promise<void> {
     await this.operator.close();
-    for (const node of this.daemons.values()) await node.kill();
+    for (const node of this.daemons.values()) {
+      await node.kill();
+      await endRunners(node);
+    }
     await this.hub.kill();
     await rm(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -274,6 +278,20 @@ export class Mesh {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new Error(`no join card of ${machine} came:\n${this.hub.output}`);
+  }
+}
+
+/** Runners live as long as their agents, not as long as their daemon: what a test leaves is ended with its mesh. */
+async function endRunners(node: Node): Promise<void> {
+  const folder = join(node.paths.state, 'runners');
+  for (const id of await readdir(folder).catch(() => [])) {
+    const record = await readFile(join(folder, id, 'record.json'), 'utf8').catch(() => undefined);
+    const pid = record === undefined ? undefined : RunnerRecord.parse(JSON.parse(record)).runner.pid;
+    try {
+      if (pid !== undefined) process.kill(pid, 'SIGTERM');
+    } catch {
+      // It has ended by itself.
+    }
   }
 }
 

@@ -18,7 +18,9 @@ export function logEntry(event: AgentEvent, at: string): NewLogEntry | undefined
         label: oneLine(`Session ${event.session}${event.model === undefined ? '' : `, ${event.model}`}`, LABEL_MAX),
       };
     case 'turn_started':
-      return event.prompt === undefined ? undefined : { at, kind: 'prompt', ...worded(unframed(event.prompt), 'A prompt') };
+      return event.prompt === undefined
+        ? undefined
+        : { at, kind: 'prompt', ...worded(unframed(event.prompt), 'A prompt') };
     case 'text':
       return { at, kind: 'text', ...worded(event.text, 'It said nothing') };
     case 'tool':
