@@ -311,6 +311,7 @@ class Hub implements RunningHub {
       this.#telegram = startTelegram({
         services: this.services,
         config: config.telegram,
+        pageUrl: () => config.hub.dashboardUrl,
         store: new SqliteTelegramStore(this.#parts.store.database),
         clock: this.#clock,
         log,
