@@ -19,6 +19,7 @@ interface ListOptions {
   readonly json?: true;
 }
 interface DecideOptions {
+  readonly suggestion?: number;
   readonly scope?: GrantScope;
   readonly reason?: string;
   readonly json?: true;
@@ -53,6 +54,11 @@ export function define(program: Command, context: () => Context): void {
       new Option('--scope <scope>', 'once; this thread or mission; this session of the sender; always').choices(
         GrantScope.options,
       ),
+    )
+    .option(
+      '--suggestion <number>',
+      'take what the agent itself offers as "always": its number on the card',
+      wholeNumber(1, 10),
     )
     .option('--json', 'the result as JSON')
     .action((id: string, options: DecideOptions) => decide(context(), id, 'allow', options));
@@ -105,12 +111,19 @@ async function decide(
 export async function decideOn(
   hub: OperatorClient,
   id: string,
-  decision: { readonly verdict: 'allow' | 'deny'; readonly scope?: GrantScope; readonly reason?: string },
+  decision: {
+    readonly verdict: 'allow' | 'deny';
+    readonly scope?: GrantScope;
+    readonly reason?: string;
+    /** From 1, as the card numbers them. */
+    readonly suggestion?: number;
+  },
 ): Promise<Approval> {
   const approval = await hub.approval(id);
   return hub.decide(approval.id, {
     verdict: decision.verdict,
     scope: decision.scope ?? 'once',
+    ...(decision.suggestion === undefined ? {} : { suggestion: decision.suggestion - 1 }),
     shownHash: approval.shownHash,
     ...(decision.reason === undefined ? {} : { reason: decision.reason }),
   });
