@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { messageFigures } from './messages.ts';
 import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
+import { terminalFigures } from './terminal.ts';
 import { wakeFigures } from './wake.ts';
 import { table, type Figure } from './figures.ts';
 
@@ -12,6 +13,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'start', run: startFigures },
   { name: 'daemon', run: daemonFigures },
   { name: 'growth', run: growthFigures },
+  { name: 'terminal', run: terminalFigures },
   { name: 'wake', run: wakeFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));

@@ -63,6 +63,11 @@ export class Viewer {
     this.redraw();
   }
 
+  /** Everything that came is in the picture; it is drawn with the next frame. */
+  async flushed(): Promise<void> {
+    await this.#screen?.flushed();
+  }
+
   /** Whether keys go to the other terminal: this one then sends them as the program there wants them. */
   typing(on: boolean): void {
     this.#typing = on;
