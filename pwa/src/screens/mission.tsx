@@ -2,6 +2,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { missionIsLive, missionIsOver } from '../../../src/protocol/mission-life.ts';
 import type { Mission, MissionResult } from '../../../src/protocol/mission.ts';
+import type { Approval } from '../../../src/protocol/model.ts';
 import type { MissionOrder } from '../core/api.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
@@ -31,6 +32,9 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
   const { who, where } = describeAddress(state, `${mission.machine}/${mission.project}`);
   const label = missionStateLabel(mission);
   const isOver = missionIsOver(mission.state);
+  const owed = pendingApprovals(state).filter(
+    ({ subject }) => (subject.kind === 'tool' || subject.kind === 'launch') && subject.missionId === mission.id,
+  );
   return (
     <section class="conversation mission" aria-labelledby="mission-title" data-mission-view={mission.id}>
       <header class="conversation-head">
@@ -51,8 +55,8 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
           <AgentText text={mission.text} exact />
         </div>
         <Facts state={state} mission={mission} />
-        {mission.reason !== undefined && <p class={`bar tone-${label.tone}`}>{mission.reason}</p>}
-        <Owed app={app} state={state} mission={mission} onDecided={() => heading.current?.focus()} />
+        {mission.reason !== undefined && owed.length === 0 && <p class={`bar tone-${label.tone}`}>{mission.reason}</p>}
+        <Owed app={app} state={state} owed={owed} onDecided={() => heading.current?.focus()} />
         {mayAct(state.me) && <Orders app={app} mission={mission} />}
         {isOver && mission.result !== undefined && <Outcome result={mission.result} />}
         <MissionLog app={app} state={state} mission={mission} />
@@ -66,13 +70,10 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
 function Owed(props: {
   readonly app: App;
   readonly state: MeshState;
-  readonly mission: Mission;
+  readonly owed: readonly Approval[];
   readonly onDecided: () => void;
 }) {
-  const { app, state, mission, onDecided } = props;
-  const owed = pendingApprovals(state).filter(
-    ({ subject }) => (subject.kind === 'tool' || subject.kind === 'launch') && subject.missionId === mission.id,
-  );
+  const { app, state, owed, onDecided } = props;
   const settled = useSettled(owed.map(({ id }) => id));
   if (owed.length === 0) return null;
   return (

@@ -122,6 +122,10 @@ async function missions(page: Page, hub: FakeOperator, shot: Shot): Promise<void
   await shot('24-mission-over');
   await shot('25-mission-over-full', true);
   await page.goto(`${hub.url}/#/missions`);
+  await page.locator('.thread-row').filter({ hasText: 'Renew the certificate' }).click();
+  await page.locator('.mission-body article').waitFor();
+  await shot('27-mission-waits');
+  await page.goto(`${hub.url}/#/missions`);
   await page.getByRole('button', { name: 'New mission' }).click();
   await page.getByText('More', { exact: true }).click();
   await shot('26-new-mission');
