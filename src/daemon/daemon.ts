@@ -106,12 +106,13 @@ async function build(
     close: (request) => linkOf(late).missions.closeApproval(request),
   };
   const sessions = await startSessions(options, { machineId, home, store, projects, approvals }, stops);
-  const { book, delivery, plain, hooks, managed, desk } = sessions;
+  const { book, delivery, plain, hooks, managed, desk, servers } = sessions;
   const { launcher, agents } = launchParts(options, {
     machineId,
     missions: store.missions,
     projects,
     managed,
+    servers,
     onOffers: () => late.link?.greetAgain(),
   });
   stops.push(
@@ -205,6 +206,7 @@ async function build(
     delivery,
     claims,
     book,
+    runners: managed,
     projects,
     profile,
     plain,

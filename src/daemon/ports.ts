@@ -64,6 +64,8 @@ export interface Caller {
   readonly pid: number | undefined;
   readonly session: string | undefined;
   readonly cwd: string | undefined;
+  /** The runner that it says it is in. */
+  readonly runner?: string | undefined;
 }
 
 export interface HubLink {

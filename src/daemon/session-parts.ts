@@ -6,11 +6,15 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { AcpPort } from './agents/acp/port.ts';
 import { ClaudeAdapter } from './agents/claude/adapter.ts';
+import { CodexAdapter } from './agents/codex/adapter.ts';
+import { PermissionDialogs } from './agents/codex/permission-dialogs.ts';
 import { GeminiAdapter } from './agents/gemini/adapter.ts';
 import { isAlive, systemProcesses } from './agents/process-table.ts';
 import type { DaemonOptions } from './options.ts';
 import type { ProjectDirectory } from './discovery/project-directory.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
+import type { AgentServers } from './launcher/agents.ts';
+import { RunnerFiles } from './launcher/runner-files.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
 import { HookRoutes } from './sessions/hook-routes.ts';
@@ -26,10 +30,11 @@ export interface SessionParts {
   readonly plain: PlainSessions;
   readonly managed: ManagedBook;
   readonly desk: PermissionDesk;
+  readonly servers: AgentServers;
 }
 
 export async function startSessions(
-  { config, clock, log, env = process.env }: DaemonOptions,
+  { config, paths, clock, log, version, env = process.env }: DaemonOptions,
   parts: {
     readonly machineId: string;
     readonly home: string;
@@ -47,7 +52,7 @@ export async function startSessions(
     projects,
     // Gemini's hooks, by which its adapter knows its sessions, run in its terminal only.
     hasAdapter: ({ program, runtime }) =>
-      program.name === 'claude' || (program.name === 'gemini' && runtime === 'terminal'),
+      ['claude', 'codex'].includes(program.name) || (program.name === 'gemini' && runtime === 'terminal'),
     clock,
     log,
   });
@@ -70,7 +75,21 @@ export async function startSessions(
     processes: systemProcesses,
     clock,
   });
-  const ports = [claude, gemini, new AcpPort('opencode', book)];
+  const desk = new PermissionDesk({ machineId, approvals, book, clock, log, uuid: randomUUID });
+  const codex = new CodexAdapter({
+    codexHome: env.CODEX_HOME ?? join(home, '.codex'),
+    runners: new RunnerFiles(paths.state).root,
+    book,
+    projects,
+    processes: systemProcesses,
+    desk: new PermissionDialogs(desk, book),
+    managed,
+    clock,
+    log,
+    uid: process.getuid?.(),
+    version,
+  });
+  const ports = [claude, codex, gemini, new AcpPort('opencode', book)];
   const delivery = new DeliveryEngine({
     store: store.inbox,
     book,
@@ -91,11 +110,11 @@ export async function startSessions(
   });
   const reserved = ports.map(({ name }) => name);
   const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
-  const desk = new PermissionDesk({ machineId, approvals, book, clock, log, uuid: randomUUID });
   const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
   managed.connect({ hooks, delivery });
   stops.push(
     () => claude.stop(),
+    () => codex.stop(),
     () => gemini.stop(),
     () => delivery.stop(),
     () => plain.stop(),
@@ -103,8 +122,9 @@ export async function startSessions(
     () => desk.stop(),
   );
   await claude.start();
+  await codex.start();
   await gemini.start();
   await plain.start();
   await delivery.start();
-  return { book, delivery, plain, hooks, managed, desk };
+  return { book, delivery, plain, hooks, managed, desk, servers: codex };
 }

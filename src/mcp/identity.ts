@@ -1,12 +1,14 @@
 /**
  * Which agent, process and session this MCP server belongs to. Only facts that the agent itself gave: what it put into our environment, what
- * it said at `initialize`, and who started us. The daemon checks them against its own registry (the pid first).
+ * it said at `initialize` and says with a call, and who started us. The daemon checks them against its own registry (the pid first).
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { CallerFacts } from '../platform/local-client.ts';
 import { isSessionId } from '../protocol/address.ts';
+import { isId } from '../protocol/ids.ts';
+import { RUNNER_ENVIRONMENT } from '../protocol/runner-api.ts';
 
 export interface ProcessFacts {
   readonly ppid: number;
@@ -23,6 +25,8 @@ export interface IdentityInput {
   readonly clientName: string | undefined;
   /** The agent's process, as found by `agentPid`. */
   readonly pid: number | undefined;
+  /** `threadId` of the call's `_meta`, as it came. */
+  readonly thread?: unknown;
 }
 
 /** Agents by the name that they give at `initialize`. */
@@ -91,6 +95,13 @@ function isWrapper(command: readonly string[]): boolean {
 export function callerFacts(input: IdentityInput): CallerFacts {
   const { env } = input;
   const agent = detectAgent(env, input.clientName);
+  const runner = runnerOf(env);
+  if (agent === 'codex') {
+    // One server process may serve many sessions of Codex, whose parent is an app-server: only the call knows its session.
+    const { thread, cwd } = input;
+    const session = typeof thread === 'string' && isSessionId(thread) ? thread : undefined;
+    return { agent, pid: undefined, session, cwd, runner };
+  }
   const claude = agent === 'claude';
   const given = claude ? positive(env.CLAUDE_PID) : undefined;
   const session = env.INTERCOM_SESSION_ID ?? (claude ? env.CLAUDE_CODE_SESSION_ID : undefined);
@@ -100,7 +111,13 @@ export function callerFacts(input: IdentityInput): CallerFacts {
     pid: given ?? input.pid,
     session: session !== undefined && isSessionId(session) ? session : undefined,
     cwd: directory === undefined || directory === '' ? input.cwd : directory,
+    runner,
   };
+}
+
+function runnerOf(env: NodeJS.ProcessEnv): string | undefined {
+  const runner = env[RUNNER_ENVIRONMENT.runner];
+  return runner !== undefined && isId('runner', runner) ? runner : undefined;
 }
 
 function positive(text: string | undefined): number | undefined {

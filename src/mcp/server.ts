@@ -54,7 +54,7 @@ export async function runMcpServer(options: McpServerOptions): Promise<void> {
   );
   const mcp = new McpEndpoint({ name: 'ai-intercom', title: 'intercom', version: options.version }, INSTRUCTIONS);
   const transport = new StdioTransport(options.stdin, options.stdout);
-  const client = daemonClient(options, () => mcp.clientName);
+  const clientFor = daemonClient(options, () => mcp.clientName);
   const note = (text: string): void => void options.stderr.write(`intercom mcp-server: ${text}\n`);
   const acknowledging = new Set<Promise<void>>();
   let running = 0;
@@ -64,7 +64,7 @@ export async function runMcpServer(options: McpServerOptions): Promise<void> {
   }));
   mcp.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
     extra.signal.addEventListener('abort', () => transport.forget(extra.requestId), { once: true });
-    const call = toolCall(request, extra, client, note);
+    const call = toolCall(request, extra, clientFor(request.params._meta?.threadId), note);
     const after = (task: () => Promise<void>): void => {
       if (extra.signal.aborted) return;
       transport.afterAnswer(extra.requestId, () => {
@@ -98,15 +98,20 @@ export async function runMcpServer(options: McpServerOptions): Promise<void> {
   late.abort();
 }
 
-function daemonClient(options: McpServerOptions, clientName: () => string | undefined): LocalClient {
+/** A client that says who calls; `thread`: the session that the call itself names. */
+function daemonClient(
+  options: McpServerOptions,
+  clientName: () => string | undefined,
+): (thread: unknown) => LocalClient {
   const paths = resolvePaths(options.env, options.home ?? homedir());
   const look = options.look ?? lookAtProcess;
   let parent: number | undefined;
-  return LocalClient.at(paths, () => {
-    // Looked up once, while the agent that started us surely lives.
-    parent ??= agentPid(options.ppid, look);
-    return callerFacts({ env: options.env, cwd: options.cwd, clientName: clientName(), pid: parent });
-  });
+  return (thread) =>
+    LocalClient.at(paths, () => {
+      // Looked up once, while the agent that started us surely lives.
+      parent ??= agentPid(options.ppid, look);
+      return callerFacts({ env: options.env, cwd: options.cwd, clientName: clientName(), pid: parent, thread });
+    });
 }
 
 interface CallExtra {

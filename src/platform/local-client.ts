@@ -33,6 +33,7 @@ export interface CallerFacts {
   readonly pid?: number | undefined;
   readonly session?: string | undefined;
   readonly cwd?: string | undefined;
+  readonly runner?: string | undefined;
 }
 
 export interface LocalClientOptions {
@@ -346,6 +347,7 @@ function callerHeaders(caller: CallerFacts): Record<string, string> {
   if (caller.agent !== undefined) headers[CALLER_HEADERS.agent] = caller.agent;
   if (caller.pid !== undefined) headers[CALLER_HEADERS.pid] = String(caller.pid);
   if (caller.session !== undefined) headers[CALLER_HEADERS.session] = caller.session;
+  if (caller.runner !== undefined) headers[CALLER_HEADERS.runner] = caller.runner;
   if (caller.cwd !== undefined) headers[CALLER_HEADERS.cwd] = encodeURIComponent(wellFormed(caller.cwd));
   return headers;
 }

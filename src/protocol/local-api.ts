@@ -28,7 +28,7 @@
  *   GET  /local/doorbell/:agent?session=&pid=  —         → 200 text when mail waits, 204 when superseded or told to end
  *
  * The caller is named by headers (CALLER_HEADERS). The daemon believes the agent's pid first (its live registry knows the current
- * session of that process), then the session id, then the directory.
+ * session of that process), then the session id, then the run that it is in, then the directory.
  */
 import { z } from 'zod';
 import { AddressText, ProjectId, SessionId } from './address.ts';
@@ -46,6 +46,8 @@ export const CALLER_HEADERS = {
   session: 'x-intercom-session',
   /** The caller's working directory, percent-encoded. */
   cwd: 'x-intercom-cwd',
+  /** The runner that the agent is in (INTERCOM_RUNNER of its environment). */
+  runner: 'x-intercom-runner',
 } as const;
 
 /** On the answer of a hook: the hand-out that its text carries, for POST /local/hook/ack/:offer. Absent when it carries none. */

@@ -83,7 +83,7 @@ describe('who the caller is', () => {
     const codex = { ...env, CLAUDE_CODE_SESSION_ID: 'abcd-1234' };
     expect(callerFacts({ env: codex, cwd: '/here', clientName: 'codex-mcp-client', pid: 9 })).toEqual({
       agent: 'codex',
-      pid: 9,
+      pid: undefined,
       session: undefined,
       cwd: '/here',
     });

@@ -401,7 +401,37 @@ describe('who is calling', () => {
     daemon.on('take', () => ({ messages: [], more: 0 }));
     await own.call('intercom_check_inbox');
     await own.close();
-    expect(daemon.seen[0]?.caller).toEqual({ agent: 'codex', pid: String(process.pid), session: undefined, cwd });
+    expect(daemon.seen[0]?.caller).toEqual({ agent: 'codex', pid: undefined, session: undefined, cwd });
+  });
+
+  it('is the session that a call of Codex names: one server may serve many, whatever process they share', async () => {
+    const runner = newId('runner');
+    const own = await startMcp(script, { INTERCOM_HOME: daemon.home, INTERCOM_RUNNER: runner }, 'codex-mcp-client');
+    daemon.on('take', () => ({ messages: [], more: 0 }));
+    for (const threadId of ['thread-one', 'thread-two', 'a\r\nx-intercom-pid: 1', 7]) {
+      await own.call('intercom_check_inbox', {}, { meta: { threadId } });
+    }
+    await own.close();
+    const facts = { agent: 'codex', pid: undefined, cwd: process.cwd(), runner };
+    expect(daemon.seen.map(({ caller }) => caller)).toEqual([
+      { ...facts, session: 'thread-one' },
+      { ...facts, session: 'thread-two' },
+      { ...facts, session: undefined },
+      { ...facts, session: undefined },
+    ]);
+  });
+
+  it('is not the session that a call of another agent names; a run is named as its runner gave it, or not at all', async () => {
+    const own = await startMcp(script, { INTERCOM_HOME: daemon.home, INTERCOM_RUNNER: '../x' }, 'gemini-cli');
+    daemon.on('take', () => ({ messages: [], more: 0 }));
+    await own.call('intercom_check_inbox', {}, { meta: { threadId: 'thread-one' } });
+    await own.close();
+    expect(daemon.seen[0]?.caller).toMatchObject({
+      agent: 'gemini',
+      pid: String(process.pid),
+      session: undefined,
+      runner: undefined,
+    });
   });
 });
 

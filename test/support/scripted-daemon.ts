@@ -213,6 +213,7 @@ function callerOf(request: IncomingMessage): Record<string, string | undefined> 
     pid: one(CALLER_HEADERS.pid),
     session: one(CALLER_HEADERS.session),
     cwd: cwd === undefined ? undefined : decodeURIComponent(cwd),
+    runner: one(CALLER_HEADERS.runner),
   };
 }
 

@@ -2,7 +2,8 @@
  * Who calls the local API: the key that every request carries, and what the caller's headers say.
  *
  * Invariants: without the key nothing is answered; the agent's process is believed before the session id (an environment outlives a session),
- * and that before the directory; a session whose process is another one's is not the caller's.
+ * that before the run that it names, and that before the directory; a session whose process is another one's is not the caller's; a run counts
+ * only while it lives here, and for its own agent only, not for another that was started inside it.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isAbsolute } from 'node:path';
@@ -12,7 +13,9 @@ import { SessionId } from '../../protocol/address.ts';
 import { IntercomError, parseWith } from '../../protocol/errors.ts';
 import { CALLER_HEADERS } from '../../protocol/local-api.ts';
 import { Session } from '../../protocol/model.ts';
+import { RunnerId } from '../../protocol/ids.ts';
 import type { Caller, Projects, SessionBook } from '../ports.ts';
+import type { RunnerLookup } from '../sessions/managed.ts';
 
 /** A caller whose project, and maybe session, was found. */
 export interface Identity {
@@ -29,6 +32,7 @@ const Headers = z.object({
     .transform(Number)
     .optional(),
   session: SessionId.optional(),
+  runner: RunnerId.optional(),
   cwd: z
     .string()
     .max(12_288)
@@ -71,19 +75,28 @@ export function readCaller(request: IncomingMessage): Caller {
       pid: header(CALLER_HEADERS.pid),
       session: header(CALLER_HEADERS.session),
       cwd: header(CALLER_HEADERS.cwd),
+      runner: header(CALLER_HEADERS.runner),
     },
     'caller headers',
   );
-  return { agent: headers.agent, pid: headers.pid, session: headers.session, cwd: headers.cwd };
+  const { agent, pid, session, cwd, runner } = headers;
+  return { agent, pid, session, cwd, runner };
 }
 
-export function identify(caller: Caller, book: SessionBook, projects: Projects, home: string): Identity {
-  const session = sessionOf(caller, book);
+export interface Identities {
+  readonly book: Pick<SessionBook, 'list' | 'byPid' | 'get'>;
+  readonly runners: RunnerLookup;
+  readonly projects: Pick<Projects, 'forDirectory'>;
+  readonly home: string;
+}
+
+export function identify(caller: Caller, { book, runners, projects, home }: Identities): Identity {
+  const session = ownSession(caller, book) ?? runSession(caller, book, runners);
   const project = session?.project ?? projects.forDirectory(caller.cwd ?? home).id;
   return { caller, project, session };
 }
 
-function sessionOf(caller: Caller, book: SessionBook): Session | undefined {
+function ownSession(caller: Caller, book: Identities['book']): Session | undefined {
   const { agent, pid, session } = caller;
   if (pid !== undefined) {
     const byPid =
@@ -95,6 +108,14 @@ function sessionOf(caller: Caller, book: SessionBook): Session | undefined {
   const named = session === undefined ? undefined : book.get(session);
   if (named === undefined || named.state === 'ended') return undefined;
   return pid === undefined || named.pid === undefined || named.pid === pid ? named : undefined;
+}
+
+/** The parent of an agent's MCP server is not always its runner's agent process: a bridge or a server may be between them. */
+function runSession({ runner, agent }: Caller, book: Identities['book'], runners: RunnerLookup): Session | undefined {
+  const run = runner === undefined ? undefined : runners.ofRunner(runner);
+  if (run?.session === undefined || (agent !== undefined && agent !== run.agent)) return undefined;
+  const session = book.get(run.session);
+  return session === undefined || session.state === 'ended' ? undefined : session;
 }
 
 function digestOf(text: string): Buffer {

@@ -32,6 +32,7 @@ import type { ProjectDirectory } from '../discovery/project-directory.ts';
 import type { Link } from '../link/hub-link.ts';
 import type { MachineProfile } from '../link/machine-profile.ts';
 import type { AgentHooks, Delivery, SessionBook } from '../ports.ts';
+import type { RunnerLookup } from '../sessions/managed.ts';
 import { ProjectDetails } from '../store/facts.ts';
 import type { Inbox } from '../store/inbox.ts';
 import type { AnswerClaims } from './answer-claims.ts';
@@ -50,6 +51,7 @@ export interface LocalOptions {
   readonly delivery: Delivery;
   readonly claims: AnswerClaims;
   readonly book: SessionBook;
+  readonly runners: RunnerLookup;
   readonly projects: ProjectDirectory;
   readonly profile: MachineProfile;
   readonly plain: PlainSessions;
@@ -76,10 +78,10 @@ const OK = { ok: true as const };
 export function localApp(options: LocalOptions): Express {
   const app = newApp();
   app.use(hookRouter(options));
-  const { key, book, projects, home } = options;
+  const { key } = options;
   const api = new Api<Identity>((request) => {
     key.check(request);
-    return identify(readCaller(request), book, projects, home);
+    return identify(readCaller(request), options);
   });
   messageRoutes(api, options);
   inboxRoutes(api, options);

@@ -1,7 +1,8 @@
 /** What the launcher asks about agents; the catalogue of programs and their probes answer it. */
 import type { AgentConfig } from '../../config/launcher.ts';
 import type { AgentOffer } from '../../protocol/mission.ts';
-import type { AgentProgram } from '../agents/program.ts';
+import type { AgentEvent, AgentProgram } from '../agents/program.ts';
+import type { Unsubscribe } from '../ports.ts';
 
 /** An agent that is known on this machine, installed or not. */
 export interface LaunchableAgent {
@@ -21,4 +22,12 @@ export interface AgentSource {
   offers(): readonly AgentOffer[];
   /** All names, for the error that names them. */
   names(): readonly string[];
+}
+
+/** What an agent's own server tells and does besides hooks and screen: some things only it knows. */
+export interface AgentServers {
+  /** What stands in no journal, as it happens. */
+  onEvent(listener: (told: { readonly session: string; readonly event: AgentEvent }) => void): Unsubscribe;
+  /** Ends the turn of a session, and nothing else. False: no server has it, another way is needed. */
+  interrupt(session: string): Promise<boolean>;
 }

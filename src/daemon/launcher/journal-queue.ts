@@ -8,7 +8,9 @@ const RETRY_MS = 1_000;
 const LOOK_MS = 5;
 
 export interface Told {
-  readonly entry: JournalEntry;
+  /** Absent: it was told while it happened, by the agent's own server, and stands in no journal. */
+  readonly entry: JournalEntry | undefined;
+  readonly at: string;
   readonly events: readonly AgentEvent[];
 }
 

@@ -17,7 +17,7 @@ import type { MissionDesk, Projects, Unsubscribe } from '../ports.ts';
 import type { ManagedSessions } from '../sessions/managed.ts';
 import type { Ending, MissionChange, MissionRow } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
-import type { AgentSource, LaunchableAgent } from './agents.ts';
+import type { AgentServers, AgentSource, LaunchableAgent } from './agents.ts';
 import { pause } from './journal-queue.ts';
 import { MissionRun } from './mission-run.ts';
 import { nextTurn } from './queue.ts';
@@ -47,6 +47,7 @@ export interface LauncherOptions {
   readonly projects: Pick<Projects, 'list'>;
   readonly agents: AgentSource;
   readonly managed: ManagedSessions;
+  readonly servers?: AgentServers;
   /** Resolves once it is known what can be started here. */
   readonly offersKnown?: Promise<void>;
   readonly processes: ProcessTable;
@@ -71,6 +72,7 @@ export class Launcher implements MissionDesk {
   readonly #runs = new Map<Key, MissionRun>();
   readonly #strays: StrayRunners;
   #unsubscribe: Unsubscribe = () => undefined;
+  #unhear: Unsubscribe | undefined;
   #cancelTick: CancelTimer = () => undefined;
   #stopped = false;
   #pumping = false;
@@ -100,6 +102,7 @@ export class Launcher implements MissionDesk {
     this.#unsubscribe = missions.onStored((rows) => {
       for (const row of rows) void this.#arrived(row);
     });
+    this.#unhear = this.#options.servers?.onEvent(({ session, event }) => this.#runOf(session)?.told(event));
     for (const row of open) await this.#reconcile(row);
     for (const row of await missions.recentlyOver(200)) await this.#reopen(row);
     this.#cancelTick = clock.every(TICK_MS, () => this.#tick());
@@ -111,6 +114,7 @@ export class Launcher implements MissionDesk {
   stop(): void {
     this.#stopped = true;
     this.#unsubscribe();
+    this.#unhear?.();
     this.#cancelTick();
     this.#strays.stop();
     for (const run of this.#runs.values()) run.close();
@@ -263,6 +267,7 @@ export class Launcher implements MissionDesk {
       link: { files: this.#files, managed },
       clock,
       log,
+      interrupt: (session: string) => this.#options.servers?.interrupt(session) ?? Promise.resolve(false),
       onFree: (run: MissionRun) => this.#freed(run),
       onGone: (run: MissionRun) => this.#gone(run),
     };

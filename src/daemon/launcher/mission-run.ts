@@ -12,6 +12,7 @@ import type { Inspection } from '../../protocol/mission.ts';
 import { RunnerRecord, type JournalEntry } from '../../protocol/runner-api.ts';
 import type { ProcessTable } from '../agents/process-table.ts';
 import type { AgentEvent } from '../agents/program.ts';
+import type { AgentServers } from './agents.ts';
 import type { Ending, MissionChange, MissionRow, NewLogEntry, StopWish, WorktreeFacts } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
 import { JournalQueue, pause, type Told } from './journal-queue.ts';
@@ -38,12 +39,15 @@ const MAIL_LOOK_MS = 1_000;
 const MAIL_WAIT_MS = 120_000;
 const SAY_AGAIN_MS = 30_000;
 const SHOWN_MAX = 200;
+/** What is told before the journal was read; more than a server tells in that time. */
+const EARLY_MAX = 100;
 
 export interface RunParts {
   readonly config: LauncherConfig;
   readonly missions: Missions;
   readonly processes: ProcessTable;
   readonly link: Pick<RunnerLinkOptions, 'files' | 'managed'>;
+  readonly interrupt: AgentServers['interrupt'];
   readonly clock: Clock;
   readonly log: Log;
   /** It holds no place any more. */
@@ -58,6 +62,7 @@ export class MissionRun {
   readonly #tally = new Tally();
   readonly #journal: JournalQueue;
   readonly #shown: string[] = [];
+  readonly #early: AgentEvent[] = [];
   #row: MissionRow;
   #caughtUp = false;
   #stopped = false;
@@ -154,9 +159,16 @@ export class MissionRun {
     if (this.#ending !== undefined || this.#gone) return;
     // Some end at an interrupt: how it ends is decided before.
     await this.#decide(ending);
-    this.#link.interrupt();
+    if (!(await this.#parts.interrupt(session))) this.#link.interrupt();
     await pause(this.#parts.clock, INTERRUPT_MS);
     this.#endProcess();
+  }
+
+  /** What stands in no journal, as it happens. It comes after all that the journal has told so far. */
+  told(event: AgentEvent): void {
+    if (this.#row.over || this.#gone) return;
+    if (this.#caughtUp) this.#live(event);
+    else if (this.#early.length < EARLY_MAX) this.#early.push(event);
   }
 
   /** The limits, and what waits for a time; called every second or so. */
@@ -193,14 +205,26 @@ export class MissionRun {
   // ── what the runner tells ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #heard(entry: JournalEntry, events: readonly AgentEvent[], caughtUp: boolean): void {
+    this.#note(events, entry.at);
+    this.#journal.push({ entry, at: entry.at, events });
+    if (!caughtUp) return;
+    this.#caughtUp = true;
+    for (const event of this.#early.splice(0)) this.#live(event);
+  }
+
+  #live(event: AgentEvent): void {
+    const at = this.#now();
+    this.#note([event], at);
+    this.#journal.push({ entry: undefined, at, events: [event] });
+  }
+
+  #note(events: readonly AgentEvent[], at: string): void {
     this.#activity = this.#parts.clock.monotonic();
     for (const event of events) {
       this.#tally.feed(event);
-      const label = logEntry(event, entry.at)?.label;
+      const label = logEntry(event, at)?.label;
       if (label !== undefined && this.#shown.push(label) > SHOWN_MAX) this.#shown.shift();
     }
-    if (caughtUp) this.#caughtUp = true;
-    this.#journal.push({ entry, events });
   }
 
   #alive(): void {
@@ -211,16 +235,17 @@ export class MissionRun {
   }
 
   async #take(batch: readonly Told[]): Promise<void> {
-    const exit = batch.find(({ entry }) => entry.kind === 'exit');
-    const fresh = batch.filter((one) => one !== exit && one.entry.seq > this.#row.journalSeq);
-    const seq = fresh.at(-1)?.entry.seq;
+    const exit = batch.find(({ entry }) => entry?.kind === 'exit');
+    const fresh = batch.filter((one) => one !== exit && (one.entry?.seq ?? Infinity) > this.#row.journalSeq);
+    const seq = fresh.findLast(({ entry }) => entry !== undefined)?.entry?.seq;
     const { runner, over } = this.#row;
     // After the end its terminal may be spoken to, but that is no news of the mission.
-    if (seq !== undefined && runner !== undefined && !over) {
+    if (fresh.length > 0 && runner !== undefined && !over) {
       const moves = this.#movesOf(fresh.flatMap(({ events }) => events));
-      await this.#change({ journal: { runner, seq }, log: fresh.flatMap(logOf), ...moves });
+      const journal = seq === undefined ? {} : { journal: { runner, seq } };
+      await this.#change({ ...journal, log: fresh.flatMap(logOf), ...moves });
     }
-    if (exit !== undefined) await this.#exited(parsedExit(exit.entry.text), exit);
+    if (exit?.entry !== undefined) await this.#exited(parsedExit(exit.entry.text), exit);
     else if (this.#caughtUp) await this.#consider();
   }
 
@@ -401,7 +426,7 @@ export class MissionRun {
   /** The journal's end is taken with the final state, in one transaction. */
   #lastEntry(last: Told | undefined): Pick<MissionChange, 'journal' | 'log'> {
     const { runner, journalSeq } = this.#row;
-    if (last === undefined || runner === undefined || last.entry.seq <= journalSeq) return {};
+    if (last?.entry === undefined || runner === undefined || last.entry.seq <= journalSeq) return {};
     return { journal: { runner, seq: last.entry.seq }, log: logOf(last) };
   }
 
@@ -505,8 +530,8 @@ export class MissionRun {
   }
 }
 
-function logOf({ entry, events }: Told): NewLogEntry[] {
-  return events.flatMap((event) => logEntry(event, entry.at) ?? []);
+function logOf({ at, events }: Told): NewLogEntry[] {
+  return events.flatMap((event) => logEntry(event, at) ?? []);
 }
 
 function parsedExit(text: string): NonNullable<RunnerRecord['exit']> {

@@ -10,6 +10,7 @@ import type { DaemonOptions } from '../options.ts';
 import type { Projects } from '../ports.ts';
 import type { ManagedSessions } from '../sessions/managed.ts';
 import type { Missions } from '../store/missions.ts';
+import type { AgentServers } from './agents.ts';
 import { passableEnvironment } from './environment.ts';
 import { Launcher, OFFERS_WAIT_MS } from './launcher.ts';
 import { detachedRunner } from './spawn-runner.ts';
@@ -21,6 +22,7 @@ export function launchParts(
     readonly missions: Missions;
     readonly projects: Pick<Projects, 'list'>;
     readonly managed: ManagedSessions;
+    readonly servers: AgentServers;
     /** What can be started here has changed. */
     readonly onOffers: () => void;
   },
@@ -47,6 +49,7 @@ export function launchParts(
     projects: parts.projects,
     agents,
     managed: parts.managed,
+    servers: parts.servers,
     offersKnown,
     processes: systemProcesses,
     spawnRunner: detachedRunner(intercom, env),

@@ -24,6 +24,7 @@ import type {
   ManagedRun,
   ManagedSession,
   ManagedSessions,
+  RunnerLookup,
 } from './managed.ts';
 
 /** What a terminal takes as one typed text (DaemonFrame `type`). */
@@ -44,7 +45,7 @@ export interface ManagedParts {
   readonly delivery: Pick<DeliveryEngine, 'undelivered' | 'promptSeen' | 'printed' | 'turnEnded'>;
 }
 
-export class ManagedBook implements ManagedSessions, ManagedLookup {
+export class ManagedBook implements ManagedSessions, ManagedLookup, RunnerLookup {
   readonly #options: ManagedBookOptions;
   readonly #attached = new Set<Attached>();
   readonly #changes: Emitter<void>;
@@ -79,6 +80,11 @@ export class ManagedBook implements ManagedSessions, ManagedLookup {
   of(session: string, pid: number | undefined): ManagedFacts | undefined {
     const found = this.#find(session, pid);
     return found === undefined ? undefined : { run: found.run };
+  }
+
+  ofRunner(runner: string): { readonly agent: string; readonly session: string | undefined } | undefined {
+    const found = [...this.#attached].find(({ run }) => run.runner === runner);
+    return found === undefined ? undefined : { agent: found.run.program.name, session: found.id };
   }
 
   onChange(listener: () => void): Unsubscribe {

@@ -86,6 +86,11 @@ export interface ManagedLookup {
   onChange(listener: () => void): Unsubscribe;
 }
 
+/** The live run of a runner, for callers that say they are in it. */
+export interface RunnerLookup {
+  ofRunner(runner: string): { readonly agent: string; readonly session: string | undefined } | undefined;
+}
+
 /** What the rest of the daemon needs of the permission desk. */
 export interface DecisionDesk {
   /** A `decision` item of the hub. Unknown and repeated ones are fine; one that comes before its dialog is found again is kept for a while. */

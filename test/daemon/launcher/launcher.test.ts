@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentEvent } from '../../../src/daemon/agents/program.ts';
+import type { AgentServers } from '../../../src/daemon/launcher/agents.ts';
 import { systemProcesses } from '../../../src/daemon/agents/process-table.ts';
 import { bundle } from '../../support/bundle.ts';
 import { missionItem, Rig, type RigOptions } from './rig.ts';
@@ -111,6 +113,72 @@ describe('a mission', () => {
     const told = one.log.find(({ kind, detail }) => kind === 'text' && detail !== undefined)?.detail ?? '';
     expect(told).toContain('for the agent');
     expect(told).not.toContain('s3cret');
+  });
+});
+
+describe('an agent with a server of its own', () => {
+  /** A server that tells and does what the test says. */
+  class Server {
+    readonly interrupted: string[] = [];
+    #listeners = new Set<Parameters<AgentServers['onEvent']>[0]>();
+    readonly servers: AgentServers = {
+      onEvent: (listener) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+      },
+      interrupt: (session) => {
+        this.interrupted.push(session);
+        return Promise.resolve(true);
+      },
+    };
+    tell(session: string | undefined, event: AgentEvent): void {
+      for (const listener of this.#listeners) listener({ session: session ?? 'none', event });
+    }
+  }
+  const heard = async (one: Rig, what: string): Promise<string | undefined> => {
+    await one.until(() => one.logLines().includes(what));
+    return one.reports.findLast(({ session }) => session !== undefined)?.session;
+  };
+
+  it('fails a mission whose turn failed as only its server tells', async () => {
+    const server = new Server();
+    const one = await start({}, { servers: server.servers });
+    const item = missionItem('say working\nhang');
+    await one.launcher.accept([item]);
+    const session = await heard(one, 'text: working');
+    server.tell('another-session', { kind: 'turn_ended', text: 'not mine', isError: true, background: false });
+    server.tell(session, { kind: 'turn_ended', text: 'the model is gone', isError: true, background: false });
+    const { reason, result } = await one.reaches(item.missionId, 'failed');
+    expect(reason).toMatch(/the model is gone/);
+    expect(result).toMatchObject({ isError: true, text: 'the model is gone' });
+    expect(one.logLines().join()).not.toContain('not mine');
+  });
+
+  it('waits for the provider when its server tells of a limit, with the time', async () => {
+    const server = new Server();
+    const one = await start({}, { servers: server.servers });
+    const item = missionItem('say working\nhang');
+    await one.launcher.accept([item]);
+    const session = await heard(one, 'text: working');
+    const resetAt = new Date(Date.now() + 3_600_000).toISOString();
+    server.tell(session, { kind: 'rate_limited', text: 'the limit is reached', resetAt });
+    const told = await one.reaches(item.missionId, 'rate_limited');
+    const late = Date.parse(told.resetAt ?? '') - Date.parse(resetAt);
+    // A little after, so that the provider's clock is past it too.
+    expect(late).toBeGreaterThanOrEqual(0);
+    expect(late).toBeLessThan(60_000);
+  });
+
+  it('has its turn interrupted by it before it is paused', async () => {
+    const server = new Server();
+    const one = await start({}, { servers: server.servers });
+    const item = missionItem('say working\nhang');
+    await one.launcher.accept([item]);
+    const session = await heard(one, 'text: working');
+    const { missionId } = item;
+    await one.launcher.stopMission({ item: 'mission_stop', missionId, run: 1, how: 'pause', by: 'human:anna' });
+    await one.reaches(missionId, 'paused');
+    expect(server.interrupted).toEqual([session]);
   });
 });
 

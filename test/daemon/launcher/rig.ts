@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { launcherOf, launcherSection, type LauncherConfig } from '../../../src/config/launcher.ts';
 import { systemProcesses } from '../../../src/daemon/agents/process-table.ts';
 import type { AgentEvent, AgentProgram } from '../../../src/daemon/agents/program.ts';
-import type { AgentSource } from '../../../src/daemon/launcher/agents.ts';
+import type { AgentServers, AgentSource } from '../../../src/daemon/launcher/agents.ts';
 import { Launcher } from '../../../src/daemon/launcher/launcher.ts';
 import { detachedRunner } from '../../../src/daemon/launcher/spawn-runner.ts';
 import type { ManagedSessions } from '../../../src/daemon/sessions/managed.ts';
@@ -121,6 +121,7 @@ export interface RigOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly clock?: Clock;
   readonly log?: Log;
+  readonly servers?: AgentServers;
 }
 
 export class Rig {
@@ -156,6 +157,7 @@ export class Rig {
       projects: { list: () => projects },
       agents,
       managed,
+      ...(options.servers === undefined ? {} : { servers: options.servers }),
       processes: systemProcesses,
       spawnRunner: detachedRunner(intercom, env),
       intercom,

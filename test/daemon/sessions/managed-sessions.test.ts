@@ -134,6 +134,17 @@ describe('an agent without an adapter', () => {
     expect(book.list()).toEqual([]);
   });
 
+  it('its runner is known by its id while it lives', () => {
+    const given = run();
+    const session = managed.attach(given);
+    expect(managed.ofRunner(given.runner)).toEqual({ agent: 'crow', session: given.runner });
+    session.event({ kind: 'session', session: 'its-own-id' });
+    expect(managed.ofRunner(given.runner)).toEqual({ agent: 'crow', session: 'its-own-id' });
+    expect(managed.ofRunner(newId('runner'))).toBeUndefined();
+    session.end('it ended');
+    expect(managed.ofRunner(given.runner)).toBeUndefined();
+  });
+
   it('its state comes from its screen until events tell it', () => {
     const session = managed.attach(run());
     session.screen(screen('prompt'));

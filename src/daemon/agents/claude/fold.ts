@@ -10,7 +10,7 @@ import type { MissionRuntime } from '../../../protocol/mission.ts';
 import type { JournalEntry } from '../../../protocol/runner-api.ts';
 import type { AgentEvent, JournalFold } from '../program.ts';
 import { oneLine, toolWords } from '../tool-words.ts';
-import { resetTime } from './reset-time.ts';
+import { resetTime } from '../reset-time.ts';
 
 const DETAIL_MAX = 8000;
 

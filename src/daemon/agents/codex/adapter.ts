@@ -109,9 +109,17 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
     return this.#events.subscribe(listener);
   }
 
-  /** Ends the session's turn, without ending the session. */
-  async interrupt(session: string): Promise<void> {
-    await this.#serverOf(session).server.interrupt(session);
+  /** Ends the session's turn, without ending the session. False: it is in no server of Codex, or that does not do it. */
+  async interrupt(session: string): Promise<boolean> {
+    const attached = this.#bySession.get(session);
+    if (attached?.server.open !== true) return false;
+    try {
+      await attached.server.interrupt(session);
+      return true;
+    } catch (err) {
+      this.#options.log.debug({ err, session }, 'Codex did not interrupt its turn');
+      return false;
+    }
   }
 
   // ── the way in, and the proof ──────────────────────────────────────────────────────────────────────────────────────────

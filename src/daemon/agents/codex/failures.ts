@@ -3,7 +3,7 @@
  * (`codex exec`, which gives only text). Pure.
  */
 import { z } from 'zod';
-import { resetTime } from '../claude/reset-time.ts';
+import { resetTime } from '../reset-time.ts';
 import type { AgentEvent } from '../program.ts';
 import type { Turn } from './protocol/messages.ts';
 

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ScreenState } from '../../../protocol/runner-api.ts';
-import { resetTime } from '../../agents/claude/reset-time.ts';
+import { resetTime } from '../../agents/reset-time.ts';
 import { rowText } from '../view.ts';
 import type { Row, Run, ScreenView } from '../view.ts';
 

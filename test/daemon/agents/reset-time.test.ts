@@ -1,6 +1,6 @@
 /** The moment at which a limit ends, as the notices of Claude Code tell it. */
 import { describe, expect, it } from 'vitest';
-import { resetTime } from '../../../../src/daemon/agents/claude/reset-time.ts';
+import { resetTime } from '../../../src/daemon/agents/reset-time.ts';
 
 const AT = '2026-11-21T12:30:00.000Z';
 
