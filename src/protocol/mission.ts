@@ -34,6 +34,10 @@ export const MissionLimits = z.object({
 });
 export type MissionLimits = z.infer<typeof MissionLimits>;
 
+/** The limits that not every agent can be held to; duration and inactivity hold for all. */
+export const AgentLimit = z.enum(['maxTurns', 'maxBudgetUsd']);
+export type AgentLimit = z.infer<typeof AgentLimit>;
+
 /** What is asked for. */
 export const MissionSpec = z.object({
   project: ProjectId,
@@ -203,6 +207,11 @@ export const AgentOffer = z.object({
   runtimes: z.array(MissionRuntime),
   /** Why it cannot be started there now, in words. */
   problem: lineText(300).optional(),
+  /** Limits that it cannot be held to: a mission with one of them runs in another runtime, or is refused. Absent: the machine did not say. */
+  cannotHold: z
+    .array(z.object({ runtime: MissionRuntime, limit: AgentLimit }))
+    .max(10)
+    .optional(),
 });
 export type AgentOffer = z.infer<typeof AgentOffer>;
 

@@ -6,6 +6,7 @@ import type { AgentConfig } from '../../config/launcher.ts';
 import type { AgentOffer } from '../../protocol/mission.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { genericProgram } from './generic/program.ts';
+import { cannotHold } from './limit-notes.ts';
 import { knownPrograms } from './known-programs.ts';
 import { oneLine } from './tool-words.ts';
 import { AgentProbe, type Probed } from './probe.ts';
@@ -97,6 +98,7 @@ function offerOf({ program, version, problem }: CatalogueAgent): AgentOffer {
     ...(version === undefined ? {} : { version: version.slice(0, 60) }),
     runtimes: [...program.runtimes],
     ...(problem === undefined ? {} : { problem: oneLine(problem, 300) }),
+    cannotHold: cannotHold(program),
   };
 }
 

@@ -5,7 +5,7 @@
  * Invariants: a program never reads the clock, the disk or the network itself but through what it is handed; `plan` puts no secret and no caller's word into
  * argv but the mission text and flags of the allow-list; `fold` is pure, so that the same journal always gives the same events.
  */
-import type { MissionLimits, MissionRuntime, MissionUsage } from '../../protocol/mission.ts';
+import type { AgentLimit, MissionLimits, MissionRuntime, MissionUsage } from '../../protocol/mission.ts';
 import type { JournalEntry, RunnerSpec } from '../../protocol/runner-api.ts';
 import type { z } from 'zod';
 
@@ -15,6 +15,17 @@ export interface Verified {
   readonly property: string;
   /** The agent's versions on which the contract test saw it. Empty: honestly absent, `note` says why. */
   readonly versions: readonly string[];
+  readonly note?: string;
+}
+
+/**
+ * How a limit holds. native: the program itself ends at it · counted: it is ended when what it tells after a turn is over it · no: nothing tells enough, so that
+ * such a mission is refused before anything runs.
+ */
+export interface LimitNote {
+  readonly limit: AgentLimit;
+  readonly runtime: MissionRuntime;
+  readonly holds: 'native' | 'counted' | 'no';
   readonly note?: string;
 }
 
@@ -102,6 +113,8 @@ export interface AgentProgram {
   readonly canResume: boolean;
   readonly canFork: boolean;
   readonly verified: readonly Verified[];
+  /** What is not in it does not hold. */
+  readonly limits: readonly LimitNote[];
   plan(request: LaunchRequest): LaunchPlan;
   /** What it prints for `--version`, as a version; undefined: not understood. */
   parseVersion(output: string): string | undefined;

@@ -8,7 +8,9 @@ import { realpath, stat } from 'node:fs/promises';
 import type { LauncherConfig } from '../../config/launcher.ts';
 import type { DeliverMission } from '../../protocol/daemon-api.ts';
 import { IntercomError } from '../../protocol/errors.ts';
+import { limitWords, unheldLimits } from '../../protocol/mission-limits.ts';
 import type { MissionLimits, MissionRuntime } from '../../protocol/mission.ts';
+import { cannotHold } from '../agents/limit-notes.ts';
 import { isWithin } from '../discovery/git-root.ts';
 import type { Projects } from '../ports.ts';
 import type { WorktreeFacts } from '../store/mission-rows.ts';
@@ -72,7 +74,8 @@ export async function prepare(parts: CheckParts, item: DeliverMission, before: B
   const { executable } = agent;
   if (executable === undefined)
     throw refusal('unknown_agent', `${name} is not installed on ${parts.machineId}.`, 'Install it there.');
-  const runtime = checkedRuntime(agent, item.spec.runtime);
+  const limits = limitsOf(config, item.spec.limits);
+  const runtime = checkedRuntime(agent, item.spec.runtime, limits);
   const allowed = agent.config?.flags ?? agent.program.allowedFlags;
   const own = [
     ...operatorsOwn(name === config.defaultCommand ? config.defaultArgs : []),
@@ -96,7 +99,7 @@ export async function prepare(parts: CheckParts, item: DeliverMission, before: B
     runtime,
     directory,
     flags: [...own, ...item.spec.flags],
-    limits: limitsOf(config, item.spec.limits),
+    limits,
   };
 }
 
@@ -139,14 +142,28 @@ async function checkedAgent({ agents, machineId }: CheckParts, name: string): Pr
   return agent;
 }
 
-function checkedRuntime(agent: LaunchableAgent, asked: MissionRuntime | undefined): MissionRuntime {
-  const offered = agent.config?.runtimes ?? agent.program.runtimes;
-  const runtime = asked ?? offered[0];
-  if (runtime !== undefined && offered.includes(runtime)) return runtime;
+/** The one that was asked for, else the first in which all limits can be held. */
+function checkedRuntime(
+  { config, program }: LaunchableAgent,
+  asked: MissionRuntime | undefined,
+  limits: MissionLimits,
+): MissionRuntime {
+  const offered = config?.runtimes ?? program.runtimes;
+  const missing = (runtime: MissionRuntime) => unheldLimits({ cannotHold: cannotHold(program) }, runtime, limits);
+  const fit = offered.filter((runtime) => missing(runtime).length === 0);
+  const runtime = asked ?? fit[0] ?? offered[0];
+  if (runtime === undefined || !offered.includes(runtime)) {
+    throw refusal(
+      'invalid_request',
+      `${program.name} does not run as ${asked ?? 'anything'} here.`,
+      `Ask for ${offered.join(' or ')}.`,
+    );
+  }
+  if (fit.includes(runtime)) return runtime;
   throw refusal(
     'invalid_request',
-    `${agent.program.name} does not run as ${asked ?? 'anything'} here.`,
-    `Ask for ${offered.join(' or ')}.`,
+    `${program.displayName} cannot be held to ${limitWords(missing(runtime))} as ${runtime}. Nothing was started.`,
+    fit[0] === undefined ? 'Choose another agent, or another limit.' : `Ask for the runtime ${fit[0]}.`,
   );
 }
 

@@ -20,6 +20,7 @@ import type { Missions } from '../store/missions.ts';
 import type { AgentServers, AgentSource, LaunchableAgent } from './agents.ts';
 import { pause } from './journal-queue.ts';
 import { MissionRun } from './mission-run.ts';
+import { offersOf } from './offers.ts';
 import { nextTurn } from './queue.ts';
 import { killAgent, lives } from './reap.ts';
 import { endingOf } from './results.ts';
@@ -148,11 +149,7 @@ export class Launcher implements MissionDesk {
   }
 
   offers(): readonly AgentOffer[] {
-    if (this.#options.config.maxConcurrent > 0) return this.#options.agents.offers();
-    return this.#options.agents.offers().map((offer) => ({
-      ...offer,
-      problem: 'no agents are started on this machine (agent_launcher.max_concurrent: 0)',
-    }));
+    return offersOf(this.#options.config, this.#options.agents.offers());
   }
 
   async inspect(session: string, lines: number): Promise<Inspection> {

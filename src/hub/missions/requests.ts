@@ -8,6 +8,7 @@
 import { agentOf, formatAddress, type Address, type AgentAddress } from '../../protocol/address.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import { newId } from '../../protocol/ids.ts';
+import { limitWords, unheldLimits } from '../../protocol/mission-limits.ts';
 import type { AgentOffer, MissionRuntime, MissionSpec } from '../../protocol/mission.ts';
 import type { GrantScope, PolicyLevel, Project } from '../../protocol/model.ts';
 import { pendingCount } from '../store/approvals.ts';
@@ -65,13 +66,7 @@ export class MissionRequests {
     this.#checkMachine(draft.machine);
     const project = await projectIn(db, draft);
     const offer = offered(await offersOf(db, draft.machine), draft, project.agent);
-    const runtime = draft.spec.runtime ?? offer.runtimes[0] ?? 'headless';
-    if (!offer.runtimes.includes(runtime)) {
-      throw new IntercomError('invalid_request', `${offer.name} on ${draft.machine} does not run ${runtime}.`, {
-        field: 'runtime',
-        next: `It runs: ${offer.runtimes.join(', ') || 'nothing'}.`,
-      });
-    }
+    const runtime = runtimeFor(offer, draft);
     const { depth, parent } = await this.#descent(db, draft.from);
     await this.#checkRoom(db, draft, depth);
     const plain = draft.spec.flags.length === 0 && offer.name === project.agent;
@@ -274,6 +269,24 @@ async function projectIn(db: HubDb, { machine, spec }: MissionDraft): Promise<Pr
   throw new IntercomError('unknown_project', `${machine} has no project "${spec.project}".`, {
     field: 'project',
     next: LIST_AGENTS,
+  });
+}
+
+/** The one that is asked for, else the first in which the agent can be held to all limits. */
+function runtimeFor(offer: AgentOffer, { machine, spec }: MissionDraft): MissionRuntime {
+  const fit = offer.runtimes.filter((one) => unheldLimits(offer, one, spec.limits).length === 0);
+  const runtime = spec.runtime ?? fit[0] ?? offer.runtimes[0] ?? 'headless';
+  if (!offer.runtimes.includes(runtime)) {
+    throw new IntercomError('invalid_request', `${offer.name} on ${machine} does not run ${runtime}.`, {
+      field: 'runtime',
+      next: `It runs: ${offer.runtimes.join(', ') || 'nothing'}.`,
+    });
+  }
+  if (fit.includes(runtime)) return runtime;
+  const words = limitWords(unheldLimits(offer, runtime, spec.limits));
+  throw new IntercomError('invalid_request', `${offer.name} cannot be held to ${words} as ${runtime}.`, {
+    field: 'limits',
+    next: fit[0] === undefined ? 'Choose another agent, or another limit.' : `Ask for the runtime ${fit[0]}.`,
   });
 }
 

@@ -304,6 +304,7 @@ describe('limits', () => {
       /10 seconds, which is its limit/,
     ],
     ['silence', 'hang', { limits: { maxIdleSeconds: 10 } }, 'timed_out', /no sign of work for 10 seconds/],
+    ['its turns', 'turns 5\nhang', { limits: { maxTurns: 4 } }, 'failed', /more than 4 turns, which is its limit/],
     ['its budget', 'cost 3\nhang', { limits: { maxBudgetUsd: 2 } }, 'failed', /cost \$3.00; its budget is \$2/],
   ];
   for (const [name, text, spec, state, reason] of limits) {

@@ -34,6 +34,10 @@ export const scriptedProgram: AgentProgram = {
   canResume: true,
   canFork: false,
   verified: [],
+  limits: [
+    { limit: 'maxTurns', runtime: 'headless', holds: 'counted' },
+    { limit: 'maxBudgetUsd', runtime: 'headless', holds: 'counted' },
+  ],
   plan: ({ prompt, flags, uuid, resume, env }) => ({
     argv: [
       env.SCRIPTED_AGENT ?? SCRIPT,

@@ -44,6 +44,8 @@ for (const command of commands) {
     tell({ kind: 'turn_ended', text: word, isError: false, background: false, costUsd: 0.25, turns: 1 });
   else if (verb === 'cost')
     tell({ kind: 'turn_ended', text: '', isError: false, background: true, costUsd: Number(word) });
+  else if (verb === 'turns')
+    tell({ kind: 'turn_ended', text: '', isError: false, background: true, turns: Number(word) });
   else if (verb === 'error') tell({ kind: 'turn_ended', text: word, isError: true, background: false });
   else if (verb === 'long') tell({ kind: 'text', text: 'x'.repeat(Number(word)) });
   else if (verb === 'stderr') await new Promise((resolve) => process.stderr.write('e'.repeat(Number(word)), resolve));

@@ -118,6 +118,19 @@ describe('asking for a mission', () => {
     expect(await hub.pending()).toEqual([]);
   });
 
+  it('a limit that the agent cannot be held to: another runtime, or refused before anybody is asked', async () => {
+    const claude = { name: 'claude', version: '2', runtimes: ['terminal', 'headless'] } as const;
+    const cannotHold = [{ runtime: 'terminal', limit: 'maxBudgetUsd' }] as const;
+    await hub.hello('server', ['app'], [], {
+      agents: [{ ...claude, runtimes: [...claude.runtimes], cannotHold: [...cannotHold] }],
+    });
+    const limits = { maxBudgetUsd: 2 };
+    expect((await operatorStart({ limits })).runtime).toBe('headless');
+    expect((await operatorStart()).runtime).toBe('terminal');
+    expect(await refusal(operatorStart({ limits, runtime: 'terminal' }))).toBe('invalid_request');
+    expect(await hub.pending()).toEqual([]);
+  });
+
   it('policy: deny forbids it, also to a person; never lets it pass; a rule for everything does not', async () => {
     hub.policy('rules: [{ type: start_agent, to: "server/*", approval: deny, label: no }]');
     const denied = await hub.start('laptop');

@@ -5,7 +5,7 @@
  * hooks are known before it starts; nothing of the user's files is touched; headless, the mission is a line of input and on no command line.
  */
 import { join } from 'node:path';
-import type { AgentProgram, LaunchPlan, LaunchRequest, Verified } from '../program.ts';
+import type { AgentProgram, LaunchPlan, LaunchRequest, LimitNote, Verified } from '../program.ts';
 import { ClaudeFold } from './fold.ts';
 import { launchFiles, MCP_FILE, PROMPT_FILE, SETTINGS_FILE } from './launch-files.ts';
 
@@ -34,6 +34,13 @@ const VERIFIED: readonly Verified[] = [
   { property: 'cancel', versions: BOTH },
   { property: 'resume', versions: BOTH },
   { property: 'offline', versions: BOTH },
+];
+
+const LIMITS: readonly LimitNote[] = [
+  { limit: 'maxTurns', runtime: 'headless', holds: 'native' },
+  { limit: 'maxTurns', runtime: 'terminal', holds: 'counted', note: 'a turn is a prompt and its answer' },
+  { limit: 'maxBudgetUsd', runtime: 'headless', holds: 'native' },
+  { limit: 'maxBudgetUsd', runtime: 'terminal', holds: 'no', note: 'its hooks tell no cost' },
 ];
 
 export const claudeProgram: AgentProgram = {
@@ -95,6 +102,7 @@ export const claudeProgram: AgentProgram = {
   canResume: true,
   canFork: true,
   verified: VERIFIED,
+  limits: LIMITS,
   plan,
   parseVersion: (output) => /\b(\d+\.\d+\.\d+)\b/.exec(output)?.[1],
   fold: (runtime) => new ClaudeFold(runtime),
@@ -150,7 +158,7 @@ function sessionOf({ resume, uuid }: LaunchRequest): { readonly session: string;
   return { session: uuid, args: [...args, '--fork-session', '--session-id', uuid] };
 }
 
-/** Both hold only where nobody sits at it; in a terminal the daemon counts turns, and a budget cannot be held. */
+/** Its own limits, which it keeps only where nobody sits at it (LIMITS). */
 function limits({ limits: { maxBudgetUsd, maxTurns } }: LaunchRequest): string[] {
   return [
     ...(maxBudgetUsd === undefined ? [] : ['--max-budget-usd', String(maxBudgetUsd)]),

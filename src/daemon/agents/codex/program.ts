@@ -5,7 +5,7 @@
  * mission is Codex' input and on no command line; no flag of the list lets it do more without asking.
  */
 import { join } from 'node:path';
-import type { AgentProgram, LaunchPlan, LaunchRequest, Verified } from '../program.ts';
+import type { AgentProgram, LaunchPlan, LaunchRequest, LimitNote, Verified } from '../program.ts';
 import { CodexFold } from './fold.ts';
 import { hookFile, overrides, PROMPT_FILE, startFile, startThrough } from './launch-files.ts';
 
@@ -35,6 +35,11 @@ const VERIFIED: readonly Verified[] = [
   { property: 'offline', versions: V },
 ];
 
+const LIMITS: readonly LimitNote[] = (['terminal', 'headless'] as const).flatMap((runtime) => [
+  { limit: 'maxTurns', runtime, holds: 'counted', note: 'a turn is a prompt and its answer' },
+  { limit: 'maxBudgetUsd', runtime, holds: 'no', note: 'it tells no cost' },
+]);
+
 export const codexProgram: AgentProgram = {
   name: 'codex',
   displayName: 'Codex',
@@ -58,6 +63,7 @@ export const codexProgram: AgentProgram = {
   canResume: true,
   canFork: true,
   verified: VERIFIED,
+  limits: LIMITS,
   plan: (request) => (request.runtime === 'headless' ? headless(request) : terminal(request)),
   parseVersion: (output) => /\bcodex(?:-cli)? (\d+\.\d+\.\d+)/.exec(output)?.[1],
   fold: (runtime) => new CodexFold(runtime),

@@ -9,7 +9,7 @@ import { IntercomError } from '../../../protocol/errors.ts';
 import { AcpFold } from '../acp/fold.ts';
 import { inputLine, interruptLine } from '../acp/lines.ts';
 import { bridgePlan } from '../acp/plan.ts';
-import type { AgentProgram, LaunchPlan, LaunchRequest, Verified } from '../program.ts';
+import type { AgentProgram, LaunchPlan, LaunchRequest, LimitNote, Verified } from '../program.ts';
 import { GeminiFold } from './fold.ts';
 import { limitNotice } from './limit-notice.ts';
 
@@ -57,6 +57,11 @@ const VERIFIED: readonly Verified[] = [
   { property: 'offline', versions: SEEN, note: 'with the first prompt after it is resumed' },
 ];
 
+const LIMITS: readonly LimitNote[] = (['headless', 'terminal'] as const).flatMap((runtime) => [
+  { limit: 'maxTurns', runtime, holds: 'counted', note: 'a turn is a prompt and its answer' },
+  { limit: 'maxBudgetUsd', runtime, holds: 'no', note: 'it tells no cost' },
+]);
+
 export function geminiProgram(facts: GeminiFacts): AgentProgram {
   return {
     name: 'gemini',
@@ -91,6 +96,7 @@ export function geminiProgram(facts: GeminiFacts): AgentProgram {
     canResume: true,
     canFork: false,
     verified: VERIFIED,
+    limits: LIMITS,
     plan: (request) => (request.runtime === 'headless' ? headless(request) : terminal(request, facts)),
     parseVersion: (output) => /\b(\d+\.\d+\.\d+(?:-[\w.]+)?)\b/.exec(output)?.[1],
     fold: (runtime) => (runtime === 'headless' ? new AcpFold(limitNotice) : new GeminiFold()),

@@ -28,6 +28,7 @@ export function genericProgram(name: string, config: AgentConfig): AgentProgram 
     canResume: config.resumeArgs !== undefined,
     canFork: config.forkArgs !== undefined,
     verified: [],
+    limits: [],
     plan: (request) => plan(config, request),
     parseVersion: (output) => /\d+\.\d+(?:\.\d+)?[^\s,;)]*/.exec(output)?.[0],
     fold: (runtime) => new OutputFold(runtime),

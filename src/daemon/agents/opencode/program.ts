@@ -7,7 +7,7 @@
 import { AcpFold } from '../acp/fold.ts';
 import { inputLine, interruptLine } from '../acp/lines.ts';
 import { bridgePlan } from '../acp/plan.ts';
-import type { AgentProgram, LaunchRequest, Verified } from '../program.ts';
+import type { AgentProgram, LaunchRequest, LimitNote, Verified } from '../program.ts';
 import { IntercomError } from '../../../protocol/errors.ts';
 
 const SEEN = '1.18.33';
@@ -40,6 +40,16 @@ const PROVIDER_KEYS = [
   'GITHUB_TOKEN',
 ] as const;
 
+const LIMITS: readonly LimitNote[] = [
+  { limit: 'maxTurns', runtime: 'headless', holds: 'counted', note: 'a turn is a prompt and its answer' },
+  {
+    limit: 'maxBudgetUsd',
+    runtime: 'headless',
+    holds: 'counted',
+    note: 'after each turn, by the prices that opencode knows',
+  },
+];
+
 export const opencodeProgram: AgentProgram = {
   name: 'opencode',
   displayName: 'opencode',
@@ -53,6 +63,7 @@ export const opencodeProgram: AgentProgram = {
   canResume: true,
   canFork: false,
   verified: VERIFIED,
+  limits: LIMITS,
   plan,
   parseVersion: (output) => /^v?(\d+\.\d+\.\d+(?:-[\w.]+)?)\s*$/m.exec(output)?.[1],
   fold: () => new AcpFold(limitNotice),

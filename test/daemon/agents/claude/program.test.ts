@@ -104,7 +104,9 @@ describe('what it is given', () => {
 
   it('no flag lets it do more without asking', () => {
     const flags = claudeProgram.allowedFlags.join(' ');
-    expect(flags).not.toMatch(/bypass|acceptEdits|auto|dangerously|add-dir|--allowedTools|allowed-tools|settings|mcp-config |plugin/);
+    expect(flags).not.toMatch(
+      /bypass|acceptEdits|auto|dangerously|add-dir|--allowedTools|allowed-tools|settings|mcp-config |plugin/,
+    );
   });
 });
 
