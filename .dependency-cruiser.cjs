@@ -64,6 +64,19 @@ module.exports = {
       to: { path: 'node_modules/node-pty' },
     },
     {
+      name: 'only-terminal-knows-the-screen-model',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/daemon/terminal' },
+      to: { path: 'node_modules/@xterm' },
+    },
+    {
+      // A runner without a terminal, and the daemon, do not load what only terminals need.
+      name: 'terminals-are-loaded-when-there-is-one',
+      severity: 'error',
+      from: { path: '^src/daemon', pathNot: '^src/daemon/terminal' },
+      to: { path: '^src/daemon/terminal', dependencyTypesNot: ['type-only', 'dynamic-import'] },
+    },
+    {
       name: 'the-app-shares-only-the-protocol',
       severity: 'error',
       from: { path: '^pwa' },

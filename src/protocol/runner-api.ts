@@ -71,6 +71,11 @@ export const RunnerSpec = z.object({
   hooks: z.boolean().default(false),
   /** Files to write beside the spec before the start (settings, MCP configuration): name → content. 0600. */
   files: z.record(lineText(100), z.string().max(200_000)).default({}),
+  /**
+   * Words of the command lines of processes that live on when the agent is ended: servers that it shares with other sessions of this user, and that it
+   * starts where there is none yet.
+   */
+  spare: z.array(z.string().min(1).max(200)).max(20).optional(),
   rawLogMax: z
     .number()
     .int()

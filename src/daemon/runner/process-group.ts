@@ -38,6 +38,8 @@ export interface Sweep {
   readonly pid: number;
   /** Also what the agent started outside its group. */
   readonly everywhere: boolean;
+  /** Words of command lines that are left alone outside the group. */
+  readonly spare: readonly string[];
   readonly graceMs: number;
   readonly clock: Clock;
 }
@@ -45,8 +47,10 @@ export interface Sweep {
 const POLL_MS = 25;
 
 /** Ends what an agent left behind: term, then kill. */
-export async function sweep({ id, pid, everywhere, graceMs, clock }: Sweep): Promise<void> {
-  const left = everywhere ? await processesOf(id, pid) : [];
+export async function sweep({ id, pid, everywhere, spare, graceMs, clock }: Sweep): Promise<void> {
+  const found = async (): Promise<ProcessMark[]> =>
+    everywhere ? withoutSpared(await processesOf(id, pid), spare) : [];
+  const left = await found();
   signalGroup(pid, 'SIGTERM');
   await signalMarked(left, 'SIGTERM');
   for (let waited = 0; waited < graceMs; waited += POLL_MS) {
@@ -54,7 +58,18 @@ export async function sweep({ id, pid, everywhere, graceMs, clock }: Sweep): Pro
     await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve));
   }
   signalGroup(pid, 'SIGKILL');
-  await signalMarked([...left, ...(everywhere ? await processesOf(id, pid) : [])], 'SIGKILL');
+  await signalMarked([...left, ...(await found())], 'SIGKILL');
+}
+
+async function withoutSpared(marks: readonly ProcessMark[], spare: readonly string[]): Promise<ProcessMark[]> {
+  if (spare.length === 0) return [...marks];
+  const kept = await Promise.all(
+    marks.map(async (mark) => {
+      const words = await systemProcesses.argumentsOf(mark.pid);
+      return words.some((word) => spare.includes(word)) ? [] : [mark];
+    }),
+  );
+  return kept.flat();
 }
 
 /** Signals processes that are still those that were found. */

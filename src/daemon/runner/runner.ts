@@ -372,7 +372,14 @@ export class Runner {
     const forced = this.#stopping !== undefined || exit.signal !== undefined;
     // At a person's own terminal an agent that ends by itself leaves behind what it wants, as without us.
     if (pid === undefined || (person !== undefined && !forced)) return;
-    await sweep({ id: spec.id, pid, everywhere: forced, graceMs: CHILDREN_GRACE_MS, clock: this.#options.clock });
+    await sweep({
+      id: spec.id,
+      pid,
+      everywhere: forced,
+      spare: spec.spare ?? [],
+      graceMs: CHILDREN_GRACE_MS,
+      clock: this.#options.clock,
+    });
   }
 
   async #over(exit: AgentExit): Promise<void> {

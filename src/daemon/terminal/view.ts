@@ -42,12 +42,3 @@ export function rowText(row: Row | undefined): string {
         .join('')
         .trimEnd();
 }
-
-/** The row's text with every run that `leave` picks as blanks. */
-export function textWithout(row: Row | undefined, leave: (run: Run) => boolean): string {
-  if (row === undefined) return '';
-  return row.runs
-    .map((run) => (leave(run) ? ' '.repeat(run.text.length) : run.text))
-    .join('')
-    .trimEnd();
-}

@@ -171,3 +171,24 @@ describe('the daemon', () => {
     expect((await watching.frame('ended')).reason).toMatch(/no terminal/);
   });
 });
+
+describe('what an agent shares with others', () => {
+  it('lives on when the agent is ended, where its spec says so', async () => {
+    const script = `setsid sh -c 'echo shared $$; while :; do sleep 0.1; done' app-server & setsid sh -c 'echo own $$; exec sleep 1000' & wait`;
+    const rig = await headless(script, { spare: ['app-server'] });
+    const pids = await until(() => {
+      const found = rig.journal().flatMap((entry) => {
+        const [, name, pid] = /^(shared|own) (\d+)$/.exec(entry.text) ?? [];
+        return name === undefined ? [] : [{ name, pid: Number(pid) }];
+      });
+      return found.length === 2 && found;
+    }, 'both');
+    const pidOf = (name: string) => pids.find((one) => one.name === name)?.pid ?? 0;
+    const control = await rig.control();
+    control.send({ frame: 'stop', graceMs: 300 });
+    await rig.exit();
+    expect(isRunning(pidOf('own'))).toBe(false);
+    expect(isRunning(pidOf('shared'))).toBe(true);
+    process.kill(pidOf('shared'), 'SIGKILL');
+  });
+});
