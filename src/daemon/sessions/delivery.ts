@@ -17,16 +17,18 @@ import type { AgentPort, InboxChannel, WakeReceipt } from './agent-port.ts';
 import { AnswerCalls } from './answer-calls.ts';
 import type { OnAnswer } from './answer-calls.ts';
 import { chooseSession } from './choose.ts';
+import { Claims, STORE_RETRY_MS } from './claims.ts';
+import { cutOffHandOuts } from './cut-off.ts';
 import { ExpiryWatch } from './expiry.ts';
 import { digestOf, frameMessages, inboxItem } from './frame.ts';
 import { InboxWriter } from './inbox-writer.ts';
 import { CHANNEL_RUNGS, isChannel, ProofDesk } from './proof-desk.ts';
 import type { ChannelRung, HandOut, Rung } from './proof-desk.ts';
 import { applyReceipt } from './receipt-outcomes.ts';
+import { ThreadSessions } from './thread-sessions.ts';
 import { UnseenMail } from './unseen-mail.ts';
 import { WaitingMail } from './waiting-mail.ts';
 import type { Waiting } from './waiting-mail.ts';
-import { wayWords } from './way-words.ts';
 
 export interface DeliveryOptions {
   readonly store: InboxStore;
@@ -46,11 +48,6 @@ export interface DeliveryOptions {
 const ATTEMPTS_MAX = 5;
 /** Hand-outs that may lie before the person at one terminal; Claude Code itself drops the oldest of 100. */
 const HELD_MAX = 20;
-/** After a store that could not be written. */
-const STORE_RETRY_MS = 2000;
-/** Threads whose last session is remembered. */
-const THREADS_MAX = 1000;
-
 /** Text for a hook's stdout, and what to acknowledge once it was printed. */
 export interface HookOffer {
   readonly offer: string;
@@ -63,7 +60,8 @@ export class DeliveryEngine implements Delivery {
   readonly #desk: ProofDesk;
   readonly #writer: InboxWriter;
   readonly #answers = new AnswerCalls();
-  readonly #threads = new Map<string, string>();
+  readonly #claims: Claims;
+  readonly #threads = new ThreadSessions();
   readonly #unseen: UnseenMail;
   /** Sessions whose hook is being answered. */
   readonly #offering = new Set<string>();
@@ -74,6 +72,12 @@ export class DeliveryEngine implements Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#claims = new Claims({
+      ...options,
+      waiting: this.#waiting,
+      max: options.maxWaiting ?? INBOX_MAX,
+      onReturned: () => this.#pump(),
+    });
     this.#unseen = new UnseenMail(options);
     this.#expiry = new ExpiryWatch({ ...options, waiting: this.#waiting });
     this.#hookMail = new Emitter((err) => options.log.error({ err }, 'a listener for waiting mail failed'));
@@ -101,10 +105,10 @@ export class DeliveryEngine implements Delivery {
       proven: async ({ messageIds }, proof) => {
         for (const id of messageIds) await this.#desk.entered(id, proof);
       },
-      claim: (session) => this.#claim(session.id, 'channel'),
-      writing: (session, wakeId, taken) => this.#toWritten(taken, session.id, channelOf(session), wakeId),
-      waits: (session) => this.#waiting.of(session.id).some((waiting) => this.#wayOf(session, waiting) === 'channel'),
-      giveBack: (taken, byHooks) => this.#giveBack(taken, byHooks),
+      claim: (session) => this.#claims.claim(session.id, 'channel'),
+      writing: (session, wakeId, taken) => this.#claims.toWritten(taken, session.id, channelOf(session), wakeId),
+      waits: (session) => this.#claims.for(session, 'channel').length > 0,
+      giveBack: (taken, byHooks) => this.#claims.giveBack(taken, byHooks),
       underWay: (session) =>
         this.#desk.openIn(session.id, 'channel').length > 0 || this.#desk.held(session.id).length >= HELD_MAX,
       track: (handOut) => this.#desk.track(handOut),
@@ -147,9 +151,9 @@ export class DeliveryEngine implements Delivery {
       const free = message.session === undefined || (message.binding === 'preferred' && !this.#lives(message.session));
       return message.project === project && (free || message.session === session);
     };
-    const { taken, left } = this.#waiting.claim(fits, this.#max);
+    const { taken, left } = this.#claims.claimWhere(fits);
     const offer = newId('offer');
-    const written = await this.#toWritten(taken, session, 'pull', offer);
+    const written = await this.#claims.toWritten(taken, session, 'pull', offer);
     if (written.length === 0) return { messages: [], more: left.length };
     this.#desk.track({ id: offer, rung: 'pull', session, messageIds: written.map(({ message }) => message.id) });
     return { offer, messages: written.map(({ message }) => inboxItem(message, this.#inline)), more: left.length };
@@ -182,12 +186,12 @@ export class DeliveryEngine implements Delivery {
   /** What a hook of this session may print now (`by`: which, in words). One hand-out at a time: parallel hooks cannot show anything twice. */
   async offerToHook(session: Session, by?: string): Promise<HookOffer | undefined> {
     if (this.#offering.has(session.id) || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
-    const { taken, left } = this.#claim(session.id, 'hooks');
+    const { taken, left } = this.#claims.claim(session.id, 'hooks');
     if (taken.length === 0) return undefined;
     this.#offering.add(session.id);
     try {
       const offer = newId('offer');
-      const written = await this.#toWritten(taken, session.id, 'hooks', offer, by);
+      const written = await this.#claims.toWritten(taken, session.id, 'hooks', offer, by);
       if (written.length === 0) return undefined;
       const messageIds = written.map(({ message }) => message.id);
       this.#desk.track({ id: offer, rung: 'hooks', session: session.id, messageIds });
@@ -230,7 +234,7 @@ export class DeliveryEngine implements Delivery {
 
   /** Mail that only this session's hooks can bring: how much, since when (monotonic ms), and its oldest id. */
   hookMail(session: Session): { readonly count: number; readonly since: number; readonly oldest: string } | undefined {
-    const mail = this.#waiting.of(session.id).filter((waiting) => this.#wayOf(session, waiting) === 'hooks');
+    const mail = this.#claims.for(session, 'hooks');
     const [first] = mail;
     if (first === undefined || this.#desk.openIn(session.id, 'hooks').length > 0) return undefined;
     return { count: mail.length, since: first.since, oldest: first.message.id };
@@ -248,20 +252,12 @@ export class DeliveryEngine implements Delivery {
     if (entry.state === 'delivered' && entry.session !== undefined)
       this.#unseen.entered(entry.session, entry.message.id);
     if (entry.session !== undefined && entry.state !== 'dispatched')
-      this.#noteThread(entry.message.threadId, entry.session);
+      this.#threads.note(entry.message.threadId, entry.session);
   }
 
   /** Hand-outs that a crash left without proof: their way is known, so they are looked for before anything is written again. */
   #resumeHandOuts(entries: readonly InboxEntry[]): void {
-    const groups = new Map<string, InboxEntry[]>();
-    for (const entry of entries) {
-      if (entry.state !== 'written' && entry.state !== 'held_at_terminal') continue;
-      const key = entry.offer ?? entry.message.id;
-      groups.set(key, [...(groups.get(key) ?? []), entry]);
-    }
-    for (const [id, group] of groups) {
-      const [first] = group;
-      if (first === undefined) continue;
+    for (const { id, first, entries: group } of cutOffHandOuts(entries)) {
       this.#desk.track({
         id,
         rung: asRung(first.rung),
@@ -310,7 +306,7 @@ export class DeliveryEngine implements Delivery {
     const call = this.#answers.for(message);
     if (call === undefined || this.#waiting.remove(message.id) === undefined) return;
     const offer = newId('offer');
-    const [written] = await this.#toWritten([waiting], message.session, 'answer', offer);
+    const [written] = await this.#claims.toWritten([waiting], message.session, 'answer', offer);
     if (written === undefined) return;
     this.#desk.track({ id: offer, rung: 'answer', session: message.session, messageIds: [message.id] });
     try {
@@ -329,74 +325,20 @@ export class DeliveryEngine implements Delivery {
     const sessions = this.#options.book.list();
     const withMail = this.#waiting.assign((waiting) => {
       const keep = sessions.find((session) => session.id === waiting.session);
-      const choice = chooseSession(waiting.message, sessions, keep?.id ?? this.#threads.get(waiting.message.threadId));
-      if (choice !== undefined) this.#noteThread(waiting.message.threadId, choice.id);
+      const choice = chooseSession(waiting.message, sessions, keep?.id ?? this.#threads.of(waiting.message.threadId));
+      if (choice !== undefined) this.#threads.note(waiting.message.threadId, choice.id);
       return choice?.id;
     });
     for (const id of withMail) {
       const session = this.#options.book.get(id);
       if (session === undefined) continue;
-      if (this.#waiting.of(id).some((waiting) => this.#wayOf(session, waiting) === 'channel'))
-        this.#writer.kick(session);
+      if (this.#claims.for(session, 'channel').length > 0) this.#writer.kick(session);
       else this.#hookMail.emit(id);
     }
   }
 
-  /** While one message of a session has to go by its hooks, all of them do: order before speed. */
-  #wayOf(session: Session, waiting: Waiting): 'channel' | 'hooks' {
-    if (session.rung === 'hooks') return 'hooks';
-    const detour = waiting.byHooks || this.#waiting.of(session.id).some((other) => other.byHooks);
-    return detour ? 'hooks' : 'channel';
-  }
-
   #portOf(session: Session): AgentPort | undefined {
     return this.#options.ports.find((port) => port.name === session.agent);
-  }
-
-  #claim(sessionId: string, way: 'channel' | 'hooks'): { readonly taken: Waiting[]; readonly left: Waiting[] } {
-    const session = this.#options.book.get(sessionId);
-    if (session === undefined) return { taken: [], left: [] };
-    return this.#waiting.claim(
-      (waiting) => waiting.session === sessionId && this.#wayOf(session, waiting) === way,
-      this.#max,
-    );
-  }
-
-  /** Moves claimed messages to `written`; those that moved on meanwhile (cancelled, expired) fall out. */
-  async #toWritten(
-    taken: readonly Waiting[],
-    session: string | undefined,
-    rung: Rung,
-    offer: string,
-    by?: string,
-  ): Promise<Waiting[]> {
-    const written: Waiting[] = [];
-    const reason = wayWords(rung, session, by);
-    for (const [index, waiting] of taken.entries()) {
-      try {
-        const moved = await this.#options.store.move(waiting.message.id, ['dispatched'], {
-          to: 'written',
-          rung,
-          offer,
-          reason,
-          attempt: true,
-          ...(session === undefined ? {} : { session }),
-        });
-        if (moved) written.push(waiting);
-      } catch (err) {
-        // The store cannot be written now (a full disk): what is not noted is not handed out, and stays here.
-        this.#options.log.warn({ err }, 'a hand-out could not be noted; it is tried again');
-        this.#giveBack(taken.slice(index), false);
-        this.#options.clock.after(STORE_RETRY_MS, () => this.#pump());
-        break;
-      }
-    }
-    return written;
-  }
-
-  #giveBack(taken: readonly Waiting[], byHooks: boolean): void {
-    for (const waiting of taken) this.#waiting.add({ ...waiting, byHooks: waiting.byHooks || byHooks });
-    if (byHooks) this.#pump();
   }
 
   #frame(taken: readonly Waiting[], left: readonly Waiting[]): string {
@@ -481,17 +423,6 @@ export class DeliveryEngine implements Delivery {
 
   #lives(session: string): boolean {
     return this.#options.book.get(session) !== undefined;
-  }
-
-  #noteThread(thread: string, session: string): void {
-    this.#threads.delete(thread);
-    this.#threads.set(thread, session);
-    const [oldest] = this.#threads.keys();
-    if (this.#threads.size > THREADS_MAX && oldest !== undefined) this.#threads.delete(oldest);
-  }
-
-  get #max(): number {
-    return this.#options.maxWaiting ?? INBOX_MAX;
   }
 
   get #inline(): number {
