@@ -178,6 +178,7 @@ class Attachment {
   #resize(): void {
     const { columns, rows } = process.stdout;
     this.#viewer?.redraw();
+    if (this.#greeted) this.#greet(true);
     const size = this.#viewer?.size;
     if (this.#typing && (size?.cols !== columns || size.rows !== rows))
       this.#stream?.send({ frame: 'resize', cols: columns, rows });
