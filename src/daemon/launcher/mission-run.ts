@@ -9,7 +9,7 @@ import type { LauncherConfig } from '../../config/launcher.ts';
 import { isoTime, type CancelTimer, type Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Inspection } from '../../protocol/mission.ts';
-import { RunnerRecord, type JournalEntry } from '../../protocol/runner-api.ts';
+import type { JournalEntry, RunnerRecord } from '../../protocol/runner-api.ts';
 import type { ProcessTable } from '../agents/process-table.ts';
 import type { AgentEvent } from '../agents/program.ts';
 import type { AgentServers } from './agents.ts';
@@ -20,10 +20,13 @@ import { limitsOf, overLimit, resumeTime } from './limits.ts';
 import { logEntry, note } from './log-entries.ts';
 import { GO_ON } from './prompt.ts';
 import { killAgent, killProcess } from './reap.ts';
-import { endingOf, endWords, resultOf } from './results.ts';
+import { endingOf, resultOf } from './results.ts';
+import { endingAt, endingWithoutRunner, outcomeOf, parsedExit, type KnownAtEnd } from './run-ends.ts';
+import { RunRow } from './run-row.ts';
 import { RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
 import { movedBy, Tally } from './tally.ts';
-import { lookAtWorktree, removeWorktree } from './worktree.ts';
+import { removeWorktree } from './worktree.ts';
+import { worktreeAtEnd } from './worktree-end.ts';
 
 /** What an agent has to end itself after it was told to. */
 const GRACE_MS = 8_000;
@@ -33,7 +36,6 @@ const FORCE_AFTER_MS = 10_000;
 const OWN_END_MS = 10_000;
 const OPEN_INPUT_END_MS = 500;
 const INTERRUPT_MS = 1_500;
-const STORE_RETRY_MS = 1_000;
 /** While messages wait for its session a run that is done goes on; looked at this often, and not for ever. */
 const MAIL_LOOK_MS = 1_000;
 const MAIL_WAIT_MS = 120_000;
@@ -59,11 +61,11 @@ export interface RunParts {
 export class MissionRun {
   readonly #parts: RunParts;
   readonly #link: RunnerLink;
+  readonly #stored: RunRow;
   readonly #tally = new Tally();
   readonly #journal: JournalQueue;
   readonly #shown: string[] = [];
   readonly #early: AgentEvent[] = [];
-  #row: MissionRow;
   #caughtUp = false;
   #stopped = false;
   #free = false;
@@ -84,7 +86,7 @@ export class MissionRun {
     runner: Pick<RunnerLinkOptions, 'record' | 'program' | 'agentVersion'>,
   ) {
     this.#parts = parts;
-    this.#row = row;
+    this.#stored = new RunRow(parts, row);
     this.#free = row.over;
     this.#ending = row.facts.ending;
     this.#activity = parts.clock.monotonic();
@@ -109,7 +111,11 @@ export class MissionRun {
   }
 
   get row(): MissionRow {
-    return this.#row;
+    return this.#stored.now;
+  }
+
+  get #row(): MissionRow {
+    return this.#stored.now;
   }
 
   get link(): RunnerLink {
@@ -130,6 +136,7 @@ export class MissionRun {
   /** The daemon stops; the runner goes on. */
   close(): void {
     this.#stopped = true;
+    this.#stored.stop();
     this.#journal.stop();
     this.#cancelForce();
     this.#cancelMail();
@@ -153,7 +160,7 @@ export class MissionRun {
     if (!program.canResume || session === undefined) {
       const what = program.canResume ? 'has not told its session yet' : 'cannot go on with a conversation';
       const reason = `${program.displayName} ${what}, so it is not paused. Cancel it instead, or let it work.`;
-      await this.#change({ stopDone: true, log: [note(this.#now(), reason)], report: { reason } });
+      await this.#stored.change({ stopDone: true, log: [note(this.#now(), reason)], report: { reason } });
       return;
     }
     if (this.#ending !== undefined || this.#gone) return;
@@ -230,7 +237,7 @@ export class MissionRun {
   #alive(): void {
     this.#activity = this.#parts.clock.monotonic();
     if (this.#row.state === 'starting' && this.#link.record.agentProcess !== undefined && this.#journal.isEmpty) {
-      this.#do(() => this.#change({ from: ['starting'], to: 'running' }));
+      this.#do(() => this.#stored.change({ from: ['starting'], to: 'running' }));
     }
   }
 
@@ -243,7 +250,7 @@ export class MissionRun {
     if (fresh.length > 0 && runner !== undefined && !over) {
       const moves = this.#movesOf(fresh.flatMap(({ events }) => events));
       const journal = seq === undefined ? {} : { journal: { runner, seq } };
-      await this.#change({ ...journal, log: fresh.flatMap(logOf), ...moves });
+      await this.#stored.change({ ...journal, log: fresh.flatMap(logOf), ...moves });
     }
     if (exit?.entry !== undefined) await this.#exited(parsedExit(exit.entry.text), exit);
     else if (this.#caughtUp) await this.#consider();
@@ -275,7 +282,7 @@ export class MissionRun {
       return;
     }
     this.#mailSince = undefined;
-    const ending = this.#outcome();
+    const ending = outcomeOf(this.#tally);
     if (this.#link.record.runtime === 'terminal') await this.#finish(ending, undefined, undefined);
     else {
       await this.#decide(ending);
@@ -288,17 +295,6 @@ export class MissionRun {
     const now = this.#parts.clock.monotonic();
     this.#mailSince ??= now;
     return now - this.#mailSince > MAIL_WAIT_MS;
-  }
-
-  #outcome(exit?: RunnerRecord['exit']): Ending {
-    const { last } = this.#tally;
-    if (last?.isError !== true) return { state: 'completed' };
-    const text = last.text.trim().slice(0, 900);
-    if (text !== '') return { state: 'failed', reason: `The agent reported an error: ${text}` };
-    return {
-      state: 'failed',
-      reason: exit === undefined ? 'The agent reported an error without words.' : endWords(exit),
-    };
   }
 
   async #exited(exit: NonNullable<RunnerRecord['exit']>, last: Told): Promise<void> {
@@ -319,18 +315,9 @@ export class MissionRun {
   #atEnd(exit: NonNullable<RunnerRecord['exit']>, { events }: Told): Ending | undefined {
     const state = movedBy(this.#row.state, events)?.to ?? this.#row.state;
     const mayRest = this.#ending === undefined && this.#row.stop === undefined;
-    return mayRest && state === 'rate_limited' && this.#tally.limited !== undefined ? undefined : this.#endingAt(exit);
-  }
-
-  #endingAt(exit: RunnerRecord['exit']): Ending {
-    if (this.#ending !== undefined) return this.#ending;
-    const { stop } = this.#row;
-    if (stop !== undefined) return endingOf(stop);
-    if (this.#tally.isDone) return this.#outcome(exit);
-    // Of such a program nothing but its end can be known.
-    if (!this.#tally.told && exit?.code === 0) return { state: 'completed' };
-    if (exit === undefined) return { state: 'failed', reason: 'The agent ended before its work was done.' };
-    return { state: 'failed', reason: endWords(exit) };
+    return mayRest && state === 'rate_limited' && this.#tally.limited !== undefined
+      ? undefined
+      : endingAt(this.#known(exit));
   }
 
   async #runnerGone(record: RunnerRecord): Promise<void> {
@@ -344,19 +331,13 @@ export class MissionRun {
     this.#gone = true;
     this.#cancelForce();
     this.#cancelMail();
-    if (!this.#row.over) await this.#finishLost(record);
+    if (!this.#row.over) await this.#finish(endingWithoutRunner(this.#known(record.exit)), record.exit, undefined);
     await this.#tidy();
     this.#leave();
   }
 
-  async #finishLost(record: RunnerRecord): Promise<void> {
-    if (record.exit !== undefined || this.#ending !== undefined || this.#row.stop !== undefined || this.#tally.isDone) {
-      await this.#finish(this.#endingAt(record.exit), record.exit, undefined);
-      return;
-    }
-    const reason =
-      'The process that watched over the agent was killed, and the agent was ended after it; nobody saw how far it came. Resume it to go on.';
-    await this.#finish({ state: 'lost', reason }, undefined, undefined);
+  #known(exit: RunnerRecord['exit']): KnownAtEnd {
+    return { decided: this.#ending, stop: this.#row.stop, tally: this.#tally, exit };
   }
 
   // ── endings ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -369,7 +350,7 @@ export class MissionRun {
 
   async #decide(ending: Ending): Promise<void> {
     this.#ending = ending;
-    await this.#changeSurely({ facts: { ending } });
+    await this.#stored.changeSurely({ facts: { ending } });
   }
 
   #endProcess(): void {
@@ -397,14 +378,7 @@ export class MissionRun {
     if (this.#finishing) return;
     this.#finishing = true;
     const { clock, config, log } = this.#parts;
-    const { worktree } = this.#row.facts;
-    const seen =
-      worktree === undefined || ending.state === 'paused'
-        ? undefined
-        : await lookAtWorktree(worktree).catch(() => undefined);
-    const removes = seen?.clean === true && config.worktrees === 'remove_clean' && ending.state !== 'lost';
-    const report =
-      seen === undefined ? undefined : { ...seen.report, worktreeKept: !removes && (seen.report.worktreeKept ?? true) };
+    const { report, removes } = await worktreeAtEnd(this.#row.facts.worktree, ending.state, config);
     const kept = this.#gone ? undefined : clock.now() + config.keepOpenSeconds * 1000;
     const result = resultOf(this.#row, this.#tally, { exit, byUs: this.#told, worktree: report }, clock.now());
     const change: MissionChange = {
@@ -416,11 +390,11 @@ export class MissionRun {
       facts: { ending: undefined, position: undefined, ...(kept === undefined ? {} : { keptUntil: kept }) },
       ...(ending.state === 'paused' ? {} : { report: { result } }),
     };
-    await this.#changeSurely(change);
+    await this.#stored.changeSurely(change);
     this.#ending = undefined;
     log.info({ mission: this.#row.id, run: this.#row.run, state: this.#row.state }, 'a mission is over');
     this.#setFree();
-    this.#removes = removes ? worktree : undefined;
+    this.#removes = removes;
   }
 
   /** The journal's end is taken with the final state, in one transaction. */
@@ -445,7 +419,7 @@ export class MissionRun {
       return;
     }
     const resumeAt = this.#row.facts.resumeAt ?? this.#resumeAt();
-    await this.#changeSurely({
+    await this.#stored.changeSurely({
       ...this.#lastEntry(last),
       to: 'rate_limited',
       reason: this.#row.reason,
@@ -476,7 +450,7 @@ export class MissionRun {
     else if (line !== undefined) said = (await this.#link.ask({ frame: 'write', line })).problem === undefined;
     if (!said) return;
     this.#sayAt = undefined;
-    await this.#change({
+    await this.#stored.change({
       from: ['rate_limited'],
       to: 'running',
       log: [note(this.#now(), 'Told to go on: the limit is over')],
@@ -484,29 +458,6 @@ export class MissionRun {
   }
 
   // ── within ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async #change(change: MissionChange): Promise<void> {
-    const { id, run } = this.#row;
-    const row = await this.#parts.missions.change(id, run, change);
-    if (row !== undefined) this.#row = row;
-  }
-
-  /** Again and again while the store cannot be written: an end must not get lost. */
-  async #changeSurely(change: MissionChange): Promise<void> {
-    for (;;) {
-      try {
-        await this.#change(change);
-        return;
-      } catch (error) {
-        if (this.#stopped) return;
-        this.#parts.log.error(
-          { err: error, mission: this.#row.id },
-          'the end of a mission could not be stored; it is tried again',
-        );
-        await pause(this.#parts.clock, STORE_RETRY_MS);
-      }
-    }
-  }
 
   #do(work: () => Promise<void>): void {
     void work().catch((error: unknown) => {
@@ -532,13 +483,4 @@ export class MissionRun {
 
 function logOf({ at, events }: Told): NewLogEntry[] {
   return events.flatMap((event) => logEntry(event, at) ?? []);
-}
-
-function parsedExit(text: string): NonNullable<RunnerRecord['exit']> {
-  const schema = RunnerRecord.shape.exit.unwrap();
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return { at: new Date(0).toISOString(), stderr: '' };
-  }
 }
