@@ -1,4 +1,5 @@
 /** A runner with real agents (shells) in pipes: lines, ends, hooks, a daemon that comes and goes. */
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isRunning, RunnerRig, until } from '../../support/runner-rig.ts';
 import type { RunnerSpec } from '../../../src/protocol/runner-api.ts';
@@ -174,14 +175,16 @@ describe('the daemon', () => {
 
 describe('what an agent shares with others', () => {
   it('lives on when the agent is ended, where its spec says so', async () => {
-    const script = `setsid sh -c 'echo shared $$; while :; do sleep 0.1; done' app-server & setsid sh -c 'echo own $$; exec sleep 1000' & wait`;
-    const rig = await headless(script, { spare: ['app-server'] });
+    const script = `setsid sh -c 'echo shared $$; exec tail -f /dev/null' & setsid sh -c 'echo own $$; exec sleep 1000' & wait`;
+    const rig = await headless(script, { spare: ['/dev/null'] });
+    // Both are what they are to be: the shell has given way to its program.
+    const isProgram = (pid: number) => !readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sh');
     const pids = await until(() => {
       const found = rig.journal().flatMap((entry) => {
         const [, name, pid] = /^(shared|own) (\d+)$/.exec(entry.text) ?? [];
         return name === undefined ? [] : [{ name, pid: Number(pid) }];
       });
-      return found.length === 2 && found;
+      return found.length === 2 && found.every(({ pid }) => isProgram(pid)) && found;
     }, 'both');
     const pidOf = (name: string) => pids.find((one) => one.name === name)?.pid ?? 0;
     const control = await rig.control();
