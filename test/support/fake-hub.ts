@@ -13,7 +13,7 @@ import { DeliverResponse, PingResponse, type DeliverItem, type DeliverMessage } 
 import { IntercomError, type WireError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import * as wire from '../../src/protocol/machine-api.ts';
-import { MissionNewsRequest, MissionNewsResponse, type MissionNews } from '../../src/protocol/mission.ts';
+import { Mission, MissionNewsRequest, MissionNewsResponse, type MissionNews } from '../../src/protocol/mission.ts';
 import { Trace, type Session } from '../../src/protocol/model.ts';
 import { sealRotation } from '../../src/protocol/sealing.ts';
 import { HUB_SIGNER } from '../../src/protocol/signing.ts';
@@ -36,6 +36,10 @@ export class FakeHub {
   readonly statuses = new Map<string, wire.MessageStatus>();
   readonly receipts: wire.Receipt[] = [];
   readonly missionNews: MissionNews[] = [];
+  /** What calls about missions are answered with; what was called, and what was asked for. */
+  mission: Mission | undefined;
+  readonly missionCalls: string[] = [];
+  readonly started: wire.StartMission[] = [];
   /** Missions that this hub never had. */
   readonly forgotten = new Set<string>();
   readonly feedback: z.infer<typeof wire.FeedbackRequest>[] = [];
@@ -272,6 +276,38 @@ export class FakeHub {
         this.missionNews.push(...known);
         return { results: body.items.map((item) => (known.includes(item) ? 'applied' : 'unknown_mission')) };
       },
+    );
+    this.#missionCalls(api);
+  }
+
+  /** Each call is kept as it came; the answer is `mission`. */
+  #missionCalls(api: Api<SignedBy>): void {
+    const mission = (path: string): Mission => {
+      this.missionCalls.push(path);
+      if (this.mission === undefined)
+        throw new IntercomError('unknown_mission', 'There is no such mission.', { next: 'See intercom_history.' });
+      return this.mission;
+    };
+    const base = '/api/machine/missions';
+    const about = { summary: '', params: z.object({ id: z.string() }), answer: Mission };
+    api.route(
+      { method: 'POST', path: base, summary: '', body: wire.StartMission, answer: Mission },
+      async ({ body }) => {
+        this.started.push(body);
+        return mission('start');
+      },
+    );
+    api.route(
+      { method: 'GET', path: base, summary: '', query: z.record(z.string(), z.string()), answer: wire.MissionsPage },
+      async ({ query }) => ({ missions: [mission(`list ${query.limit ?? ''}`)], more: false }),
+    );
+    api.route(
+      { method: 'GET', path: `${base}/:id`, query: z.record(z.string(), z.string()), ...about },
+      async ({ params, query }) => mission(`get ${params.id} ${query.wait ?? ''} ${query.unless ?? ''}`.trim()),
+    );
+    api.route(
+      { method: 'POST', path: `${base}/:id/cancel`, body: wire.MissionWord, ...about },
+      async ({ params, body }) => mission(`cancel ${params.id} ${body.reason ?? ''}`.trim()),
     );
   }
 

@@ -33,7 +33,7 @@ beforeEach(async () => {
   const program = join(home.root, 'greeter');
   writeFileSync(
     program,
-    '#!/bin/sh\n[ "$1" = --version ] && echo 1.2.3 && exit\necho "hello from the agent"\nread line\necho "it heard $line"\n',
+    '#!/bin/sh\n[ "$1" = --version ] && echo 1.2.3 && exit\necho "hello from the agent"\nread line\ncase "$1" in *flood*) yes 0123456789012345678901234567890123456789012345678901234567 | head -n 100000; echo "the flood is over"; read line;; esac\necho "it heard $line"\n',
   );
   chmodSync(program, 0o755);
   const agents = `agent_launcher:\n  agents:\n    greeter: { command: ${program} }\n`;
@@ -95,8 +95,8 @@ function refusal(url: string, headers: Record<string, string>): Promise<number |
   });
 }
 
-async function running(): Promise<string> {
-  const item = missionItem('greet', { spec: { agent: 'greeter', runtime: 'terminal' } });
+async function running(text = 'greet'): Promise<string> {
+  const item = missionItem(text, { spec: { agent: 'greeter', runtime: 'terminal' } });
   expect(await hub.deliver(item)).toMatchObject([{ result: 'stored' }]);
   await reaches('running');
   const { sessions } = await daemon.status();
@@ -152,6 +152,27 @@ describe('a terminal', () => {
     await near.until(() => near.text.includes('it heard you'));
     await reaches('completed');
   });
+
+  it('that floods a watcher who does not read: nothing piles up, others go on, and it gets a new picture', async () => {
+    const key = ((await readIfThere(home.paths.daemonKey)) ?? '').trim();
+    const session = await running('flood');
+    const url = `ws+unix://${home.paths.daemonSocket}:/local/terminals/${session}?write=1`;
+    const [slow, quick] = [0, 1].map(() => new Watcher(url, { authorization: `Bearer ${key}` }));
+    if (slow === undefined || quick === undefined) throw new Error('both were made');
+    await slow.until(() => slow.text.includes('hello from the agent'));
+    slow.socket.pause();
+    await quick.until(() => quick.text.includes('hello from the agent'));
+    quick.socket.send(JSON.stringify({ frame: 'take' }));
+    quick.socket.send(JSON.stringify({ frame: 'input', data: 'go\r' }));
+    await quick.until(() => quick.text.includes('the flood is over'));
+    const before = slow.text.length;
+    slow.socket.resume();
+    await slow.until(() => slow.text.includes('the flood is over'));
+    // 6 MB were printed: most of it was never kept for the one who did not read.
+    expect(slow.text.length - before).toBeLessThan(3_000_000);
+    quick.socket.send(JSON.stringify({ frame: 'input', data: 'bye\r' }));
+    await reaches('completed');
+  }, 60_000);
 
   it('is shown to nobody without a signature or the key, and not by the same signature twice', async () => {
     const session = await running();

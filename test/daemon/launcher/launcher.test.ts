@@ -377,6 +377,32 @@ describe('a worktree', () => {
     expect(existsSync(join(root, 'api', 'new.txt'))).toBe(false);
   });
 
+  it('a fork goes on with a copy of the conversation, in a worktree of its own', async () => {
+    await repository();
+    const one = await start();
+    const item = missionItem('write new.txt\ncwd\ndone', { spec: { isolation: 'worktree' } });
+    await one.launcher.accept([item]);
+    await one.reaches(item.missionId, 'completed');
+    const session = one.reports.find((report) => report.session !== undefined)?.session ?? '';
+    const fork = missionItem('', {
+      spec: { text: item.spec.text, isolation: 'worktree' },
+      item: { resume: { session, text: 'args\ncwd\ndone another way', fork: true } },
+    });
+    await one.launcher.accept([fork]);
+    const { result } = await one.reaches(fork.missionId, 'completed');
+    expect(result?.text).toBe('another way');
+    const first = one.reports.findLast(
+      ({ missionId, result: had }) => missionId === item.missionId && had !== undefined,
+    );
+    expect(result?.branch).not.toBe(first?.result?.branch);
+    const own = one.reports.filter(({ missionId }) => missionId === fork.missionId);
+    expect(own.find((report) => report.session !== undefined)?.session).not.toBe(session);
+    expect(one.logLines().some((line) => line.includes(`--copy-of=${session}`))).toBe(true);
+    expect(one.logLines()).toContain(`text: ${join(root, 'state', 'worktrees', fork.missionId)}`);
+    // The first one's work is untouched.
+    expect(existsSync(join(root, 'state', 'worktrees', item.missionId, 'new.txt'))).toBe(true);
+  });
+
   it('is removed where nothing was', async () => {
     await repository();
     const one = await start();

@@ -32,7 +32,7 @@ export const scriptedProgram: AgentProgram = {
   allowedFlags: ['--model=<name>', '--verbose'],
   environment: ['SCRIPTED_KEY'],
   canResume: true,
-  canFork: false,
+  canFork: true,
   verified: [],
   limits: [
     { limit: 'maxTurns', runtime: 'headless', holds: 'counted' },
@@ -41,7 +41,8 @@ export const scriptedProgram: AgentProgram = {
   plan: ({ prompt, flags, uuid, resume, env }) => ({
     argv: [
       env.SCRIPTED_AGENT ?? SCRIPT,
-      ...(resume === undefined ? ['--session', uuid] : ['--resume', resume.session]),
+      ...(resume === undefined || resume.fork ? ['--session', uuid] : ['--resume', resume.session]),
+      ...(resume?.fork === true ? [`--copy-of=${resume.session}`] : []),
       ...flags,
       prompt,
     ],
@@ -50,7 +51,7 @@ export const scriptedProgram: AgentProgram = {
     hooks: false,
     input: [],
     closeInput: false,
-    session: resume?.session ?? uuid,
+    session: resume === undefined || resume.fork ? uuid : resume.session,
   }),
   parseVersion: () => undefined,
   fold: () => ({

@@ -53,6 +53,7 @@ for (const command of commands) {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { stdio: 'ignore' });
     writeFileSync(word, String(child.pid));
   } else if (verb === 'env') tell({ kind: 'text', text: JSON.stringify(process.env) });
+  else if (verb === 'args') tell({ kind: 'text', text: args.slice(0, -1).join(' ') });
   else if (verb === 'cwd') tell({ kind: 'text', text: process.cwd() });
   else if (verb === 'write') writeFileSync(word, 'written by the agent\n');
   else if (verb === 'deaf') process.on('SIGTERM', () => undefined);
