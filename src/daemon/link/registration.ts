@@ -176,6 +176,8 @@ export class Registration {
   async #hello(): Promise<void> {
     const options = this.#options;
     this.#helloDue = false;
+    // What changes from here on, while the hub takes this hello, is news of its own.
+    this.#projectsDue = false;
     const told = new Map(this.#sessions);
     try {
       const answer = await options.client.call(
@@ -185,7 +187,6 @@ export class Registration {
       this.#hubEpoch = answer.hubEpoch;
       this.#heartbeatSeconds = Math.min(Math.max(answer.heartbeatSeconds, 1), 300);
       this.#beatDue = false;
-      this.#projectsDue = false;
       this.#forget(told);
       options.state.greeted();
     } catch (error) {
