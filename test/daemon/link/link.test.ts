@@ -93,11 +93,11 @@ describe('registration', () => {
   it('tells of a project that came while the hub took the hello', async () => {
     let answer = (): void => undefined;
     hub.holdHello = new Promise((resolve) => (answer = resolve));
-    const one = await start();
+    const starting = start();
     await hub.until(() => hub.hellos.length === 1);
     await home.client({ cwd: home.directory('late') }).whoami();
     answer();
-    await reaches(one, 'online');
+    await reaches(await starting, 'online');
     await hub.until(() => hub.projects.some((list) => list.some(({ id }) => id === 'late')));
   });
 
