@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { MessageStatus } from '../../src/protocol/machine-api.ts';
+import { AgentsResponse, MessageStatus } from '../../src/protocol/machine-api.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import { missionIsOver, type MissionState } from '../../src/protocol/mission-life.ts';
 import { Mission, MissionLogPage } from '../../src/protocol/mission.ts';
@@ -43,6 +43,10 @@ export class MissionMesh {
         '',
       ].join('\n'),
       daemonEnv: () => env,
+    });
+    await until(async () => {
+      const { agents } = await mesh.operator.call('GET', '/agents?filter=all', AgentsResponse);
+      return agents.length > 0 ? true : undefined;
     });
     return new MissionMesh(mesh, options);
   }

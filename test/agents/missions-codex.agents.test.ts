@@ -58,11 +58,8 @@ describe.skipIf(command === undefined)(`missions of codex ${CODEX_VERSION}`, () 
     expect((await model.request('Use tabs')).news).toContain('tool is done');
     model.on({ when: 'exited with code 0', reply: { say: 'DONE WITH TABS' }, times: 1 });
     const card = await mesh.card('tool');
-    expect(card.subject).toMatchObject({
-      agent: 'codex',
-      missionId: id,
-      input: expect.stringContaining('touch from-afar'),
-    });
+    expect(card.subject).toMatchObject({ agent: 'codex', missionId: id });
+    expect(card.subject.kind === 'tool' && card.subject.input).toContain('touch from-afar');
     expect(existsSync(join(cwd, 'from-afar'))).toBe(false);
     await mesh.mesh.operator.decide(card, 'allow');
 

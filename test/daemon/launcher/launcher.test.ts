@@ -167,6 +167,9 @@ describe('an agent with a server of its own', () => {
     // A little after, so that the provider's clock is past it too.
     expect(late).toBeGreaterThanOrEqual(0);
     expect(late).toBeLessThan(60_000);
+    const { missionId } = item;
+    await one.launcher.stopMission({ item: 'mission_stop', missionId, run: 1, how: 'cancel', by: 'human:anna' });
+    await one.reaches(missionId, 'cancelled');
   });
 
   it('has its turn interrupted by it before it is paused', async () => {
