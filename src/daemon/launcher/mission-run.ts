@@ -237,8 +237,15 @@ export class MissionRun {
   #alive(): void {
     this.#activity = this.#parts.clock.monotonic();
     if (this.#row.state === 'starting' && this.#link.record.agentProcess !== undefined && this.#journal.isEmpty) {
-      this.#do(() => this.#stored.change({ from: ['starting'], to: 'running' }));
+      this.#do(() => this.#stored.change({ from: ['starting'], to: 'running', ...this.#ownSession() }));
     }
+  }
+
+  /** An agent that tells no session has the one that we gave it: by that it is watched and spoken to. It is none to resume. */
+  #ownSession(): MissionChange {
+    const { session, program } = this.#link;
+    if (session === undefined || program.canResume || this.#row.session !== undefined) return {};
+    return { session, report: { session } };
   }
 
   async #take(batch: readonly Told[]): Promise<void> {

@@ -102,6 +102,8 @@ async function running(text = 'greet'): Promise<string> {
   const { sessions } = await daemon.status();
   const session = sessions.find(({ mission }) => mission === item.missionId);
   expect(session).toMatchObject({ managed: true, agent: 'greeter', project: 'api' });
+  // By it the hub finds its terminal.
+  expect((await reaches('running')).session).toBe(session?.id);
   return session?.id ?? '';
 }
 
