@@ -5,6 +5,7 @@ import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
 import { terminalFigures } from './terminal.ts';
 import { wakeFigures } from './wake.ts';
+import { missionFigures } from './missions.ts';
 import { table, type Figure } from './figures.ts';
 
 const quick = process.argv.includes('--quick');
@@ -14,6 +15,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'daemon', run: daemonFigures },
   { name: 'growth', run: growthFigures },
   { name: 'terminal', run: terminalFigures },
+  { name: 'missions', run: missionFigures },
   { name: 'wake', run: wakeFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
