@@ -27,8 +27,6 @@ export class FakeHub {
   epoch = 'epoch-1';
   heartbeatSeconds = 15;
   readonly hellos: wire.HelloRequest[] = [];
-  /** Hellos are answered once this has resolved. */
-  holdHello: Promise<void> | undefined;
   readonly heartbeats: z.infer<typeof wire.HeartbeatRequest>[] = [];
   readonly sessions: Session[] = [];
   readonly projects: z.infer<typeof wire.ProjectsRequest>['projects'][] = [];
@@ -215,7 +213,6 @@ export class FakeHub {
       async ({ body }) => {
         this.hellos.push(body);
         this.resync = false;
-        await this.holdHello;
         return {
           hubEpoch: this.epoch,
           hubVersion: '0',

@@ -1,5 +1,5 @@
 /** The working tree that a directory belongs to. Synchronous, but a handful of looks at most. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const LEVELS_MAX = 40;
@@ -9,12 +9,17 @@ export function gitRootOf(path: string, stopAt: string): string | undefined {
   let at = path;
   for (let level = 0; level < LEVELS_MAX; level += 1) {
     if (at === stopAt) return undefined;
-    if (existsSync(join(at, '.git'))) return at;
+    if (isRepository(join(at, '.git'))) return at;
     const parent = dirname(at);
     if (parent === at) return undefined;
     at = parent;
   }
   return undefined;
+}
+
+/** A worktree's `.git` is a file; an empty directory of that name, as git sees it too, is none. */
+function isRepository(path: string): boolean {
+  return existsSync(join(path, 'HEAD')) || statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** Without links, if it is there; made absolute otherwise. */

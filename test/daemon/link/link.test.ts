@@ -90,17 +90,6 @@ describe('registration', () => {
     await hub.until(() => hub.hellos.length === 2);
   });
 
-  it('tells of a project that came while the hub took the hello', async () => {
-    let answer = (): void => undefined;
-    hub.holdHello = new Promise((resolve) => (answer = resolve));
-    const starting = start();
-    await hub.until(() => hub.hellos.length === 1);
-    await home.client({ cwd: home.directory('late') }).whoami();
-    answer();
-    await reaches(await starting, 'online');
-    await hub.until(() => hub.projects.some((list) => list.some(({ id }) => id === 'late')));
-  });
-
   it('tells changed sessions and projects as they change', async () => {
     await startOnline();
     const cwd = home.directory('tool');
