@@ -27,6 +27,8 @@ export class FakeHub {
   epoch = 'epoch-1';
   heartbeatSeconds = 15;
   readonly hellos: wire.HelloRequest[] = [];
+  /** What happens while a hello is being taken. */
+  onHello: (() => Promise<void>) | undefined;
   readonly heartbeats: z.infer<typeof wire.HeartbeatRequest>[] = [];
   readonly sessions: Session[] = [];
   readonly projects: z.infer<typeof wire.ProjectsRequest>['projects'][] = [];
@@ -213,6 +215,7 @@ export class FakeHub {
       async ({ body }) => {
         this.hellos.push(body);
         this.resync = false;
+        await this.onHello?.();
         return {
           hubEpoch: this.epoch,
           hubVersion: '0',

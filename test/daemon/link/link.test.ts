@@ -90,6 +90,17 @@ describe('registration', () => {
     await hub.until(() => hub.hellos.length === 2);
   });
 
+  it('tells of a project that came while the hub took a hello', async () => {
+    hub.heartbeatSeconds = 1;
+    await startOnline();
+    hub.onHello = async () => {
+      hub.onHello = undefined;
+      await home.client({ cwd: home.directory('late') }).whoami();
+    };
+    hub.resync = true;
+    await hub.until(() => hub.projects.some((list) => list.some(({ id }) => id === 'late')));
+  });
+
   it('tells changed sessions and projects as they change', async () => {
     await startOnline();
     const cwd = home.directory('tool');
