@@ -15,7 +15,7 @@ import type { RunnerRecord } from '../../protocol/runner-api.ts';
 import type { ProcessTable } from '../agents/process-table.ts';
 import type { MissionDesk, Projects, Unsubscribe } from '../ports.ts';
 import type { ManagedSessions } from '../sessions/managed.ts';
-import type { Ending, MissionChange, MissionRow } from '../store/mission-rows.ts';
+import type { Ending, MissionRow } from '../store/mission-rows.ts';
 import type { Missions } from '../store/missions.ts';
 import type { AgentServers, AgentSource, LaunchableAgent } from './agents.ts';
 import { pause } from './journal-queue.ts';
@@ -24,13 +24,13 @@ import { offersOf } from './offers.ts';
 import { nextTurn } from './queue.ts';
 import { killAgent, lives } from './reap.ts';
 import { endingOf } from './results.ts';
+import { Rows } from './rows.ts';
 import { RunnerFiles } from './runner-files.ts';
 import { RunStarter } from './run-starter.ts';
 import { worktreesIn, type SpawnRunner } from './start-run.ts';
 import { StrayRunners } from './stray-runners.ts';
 
 const TICK_MS = 1_000;
-const STORE_RETRY_MS = 2_000;
 /** A record that a runner was about to write when the daemon was killed. */
 const RECORD_SETTLES_MS = 10_000;
 const LOOK_MS = 50;
@@ -65,6 +65,7 @@ type Key = string;
 export class Launcher implements MissionDesk {
   readonly #options: LauncherOptions;
   readonly #files: RunnerFiles;
+  readonly #rows: Rows;
   readonly #starter: RunStarter;
   /** Runs that wait: in the queue, for a provider, or paused. */
   readonly #waiting = new Map<Key, MissionRow>();
@@ -82,11 +83,12 @@ export class Launcher implements MissionDesk {
   constructor(options: LauncherOptions) {
     this.#options = options;
     this.#files = new RunnerFiles(options.state);
+    this.#rows = new Rows(options);
     this.#starter = new RunStarter({
       ...options,
       files: this.#files,
       worktrees: worktreesIn(options.state),
-      change: (row, change) => this.#change(row, change),
+      change: (row, change) => this.#rows.change(row, change),
     });
     this.#strays = new StrayRunners({
       ...options,
@@ -114,6 +116,7 @@ export class Launcher implements MissionDesk {
   /** The runners go on; the next daemon finds them. */
   stop(): void {
     this.#stopped = true;
+    this.#rows.stop();
     this.#unsubscribe();
     this.#unhear?.();
     this.#cancelTick();
@@ -214,7 +217,7 @@ export class Launcher implements MissionDesk {
       }
       // Nothing of it ever ran; whoever reads its directory now finds nothing.
       if (row.runner !== undefined) await this.#files.remove(row.runner);
-      await this.#requeue(now);
+      this.#waiting.set(key, await this.#rows.requeue(now));
       if (now.stop !== undefined) await this.#endWaiting(now);
     } finally {
       this.#starting.delete(key);
@@ -330,9 +333,8 @@ export class Launcher implements MissionDesk {
 
   async #tellPosition(key: Key, position: number): Promise<void> {
     const row = this.#waiting.get(key);
-    if (row === undefined || row.facts.position === position) return;
-    const reason = `Waits for its turn on ${this.#options.machineId}: place ${position}`;
-    const changed = await this.#change(row, { to: 'queued', reason, facts: { position }, report: { position } });
+    if (row === undefined) return;
+    const changed = await this.#rows.tellPosition(row, position, this.#options.machineId);
     if (changed !== undefined && this.#waiting.has(key)) this.#waiting.set(key, changed);
   }
 
@@ -368,13 +370,7 @@ export class Launcher implements MissionDesk {
     if (stop === undefined) return;
     const ending = endingOf(stop);
     if (ending.state === 'paused') {
-      const changed = await this.#change(row, {
-        to: 'paused',
-        reason: ending.reason,
-        stopDone: true,
-        facts: { position: undefined },
-      });
-      this.#waiting.set(keyOf(row), changed ?? row);
+      this.#waiting.set(keyOf(row), await this.#rows.pause(row, ending.reason));
     } else {
       await this.#endRow(row, ending);
     }
@@ -383,18 +379,7 @@ export class Launcher implements MissionDesk {
 
   async #endRow(row: MissionRow, ending: Ending): Promise<void> {
     this.#waiting.delete(keyOf(row));
-    const { startedAt } = row.facts;
-    const durationMs = startedAt === undefined ? 0 : Math.max(0, Math.round(this.#options.clock.now() - startedAt));
-    const result = { text: '', cut: false, isError: ending.state === 'failed', durationMs };
-    const reason = ending.reason?.slice(0, 1000);
-    await this.#change(row, { to: ending.state, reason, over: true, stopDone: true, report: { result } });
-  }
-
-  /** Back to where it waits for its turn. */
-  async #requeue(row: MissionRow): Promise<void> {
-    const changed = await this.#change(row, { to: 'queued', reason: 'The machine was restarted before it had begun' });
-    // A start that never was is no state of its own: it is told as the queue that it goes back to.
-    this.#waiting.set(keyOf(row), { ...(changed ?? row), state: 'queued' });
+    await this.#rows.end(row, ending);
   }
 
   #freed(run: MissionRun): void {
@@ -432,7 +417,7 @@ export class Launcher implements MissionDesk {
       this.#waiting.delete(key);
       this.#do(async () => {
         const reason = 'The limit of the model provider is over; it goes on as soon as there is a place';
-        const changed = await this.#change(row, { from: ['rate_limited'], to: 'queued', reason });
+        const changed = await this.#rows.change(row, { from: ['rate_limited'], to: 'queued', reason });
         this.#waiting.set(key, changed ?? row);
         this.#kick();
       });
@@ -449,21 +434,6 @@ export class Launcher implements MissionDesk {
     const rows = [...this.#waiting.values(), ...this.#starting.values()];
     const ids = [...this.#runs.values()].map((run) => run.link.record.id);
     return new Set([...ids, ...rows.flatMap(({ runner }) => runner ?? [])]);
-  }
-
-  async #change(row: MissionRow, change: MissionChange): Promise<MissionRow | undefined> {
-    for (;;) {
-      try {
-        return await this.#options.missions.change(row.id, row.run, change);
-      } catch (error) {
-        if (this.#stopped) return undefined;
-        this.#options.log.error(
-          { err: error, mission: row.id },
-          'the state of a mission could not be stored; it is tried again',
-        );
-        await pause(this.#options.clock, STORE_RETRY_MS);
-      }
-    }
   }
 
   #do(work: () => Promise<void>): void {
