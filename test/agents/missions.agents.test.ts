@@ -183,11 +183,8 @@ describe('a mission in the real Claude Code', () => {
     await spine.telegram.press(CHAT, card.id, USER, 'Allow once');
     await spine.inTelegram(/ALL WATERED/);
     const [last] = (await spine.mesh.operator.call('GET', '/missions?limit=1', MissionsPage)).missions;
-    expect(last).toMatchObject({
-      state: 'completed',
-      requestedBy: expect.stringMatching(/^human:/),
-      result: { text: 'ALL WATERED' },
-    });
+    expect(last).toMatchObject({ state: 'completed', result: { text: 'ALL WATERED' } });
+    expect(last?.requestedBy).toMatch(/^human:/);
     expect(spine.telegram.refusals()).toEqual([]);
   });
 

@@ -74,10 +74,6 @@ export function missionAnswering(db: HubDb, messageId: string): Promise<MissionR
   return db.selectFrom('missions').selectAll().where('answers', '=', messageId).executeTakeFirst();
 }
 
-export function missionOfApproval(db: HubDb, approvalId: string): Promise<MissionRow | undefined> {
-  return db.selectFrom('missions').selectAll().where('approval_id', '=', approvalId).executeTakeFirst();
-}
-
 /** The newest mission of a session. */
 export function missionInSession(db: HubDb, machine: string, session: string): Promise<MissionRow | undefined> {
   return db

@@ -86,7 +86,9 @@ describe('order behind a held message', () => {
     await hub.untilState(elsewhere.id, 'dispatched');
     expect((await hub.core.messaging.trace(second.id)).waitsFor).toContain(`waits behind ${first.id}`);
     const approvalOf = async (id: string) =>
-      (await hub.pending()).find((approval) => approval.subject.kind === 'message' && approval.subject.messageId === id);
+      (await hub.pending()).find(
+        (approval) => approval.subject.kind === 'message' && approval.subject.messageId === id,
+      );
 
     await hub.allow(await approvalOf(third.id));
     await hub.settled();

@@ -90,7 +90,7 @@ export const TurnStartParams = z.object({
 export const TurnStartResponse = z.looseObject({ turn: Turn });
 export const TurnSteerParams = TurnStartParams.extend({ expectedTurnId: z.string() });
 export const TurnSteerResponse = z.looseObject({ turnId: z.string() });
-export const ThreadQueueAddParams = TurnStartParams;
+export const ThreadQueueAddParams = TurnStartParams.extend({});
 const QueuedSubmission = z.looseObject({ id: z.string(), clientUserMessageId: z.string() });
 export const ThreadQueueAddResponse = z.looseObject({ queuedSubmission: QueuedSubmission });
 export const ThreadQueueListParams = z.object({ threadId: z.string(), cursor: z.string().nullable() });
@@ -128,18 +128,11 @@ export const ThreadStarted = z.looseObject({ thread: Thread });
 export const ThreadClosed = z.looseObject({ threadId: z.string() });
 export const ThreadNameUpdated = z.looseObject({ threadId: z.string(), threadName: z.string().nullish() });
 export const TurnStarted = z.looseObject({ threadId: z.string(), turn: Turn });
-export const TurnCompleted = TurnStarted;
+export const TurnCompleted = z.looseObject({ threadId: z.string(), turn: Turn });
 export const ItemNews = z.looseObject({
   threadId: z.string(),
   turnId: z.string(),
   item: z.union([UserMessageItem, AgentMessageItem, FileChangeItem, CommandItem, z.looseObject({ type: z.string() })]),
-});
-export const TokenUsageUpdated = z.looseObject({
-  threadId: z.string(),
-  turnId: z.string(),
-  tokenUsage: z.looseObject({
-    last: z.looseObject({ inputTokens: z.number(), cachedInputTokens: z.number(), outputTokens: z.number() }),
-  }),
 });
 export const ServerRequestResolved = z.looseObject({ threadId: z.string(), requestId: RequestId });
 
