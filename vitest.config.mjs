@@ -1,4 +1,5 @@
 // The suites: `unit` is what `npm test` runs; the others need a browser, the real agents, or minutes. Each has its own npm script.
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const SLOW = ['test/**/*.browser.test.ts', 'test/**/*.agents.test.ts', 'test/**/*.faults.test.ts'];
@@ -27,6 +28,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...SLOW],
+          // They mostly wait for processes and sockets: as many at once as there are cores, also where there are only two.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
