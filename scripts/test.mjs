@@ -49,7 +49,8 @@ function needAgents() {
   console.log('Installing the pinned agents of test/agents/package.json …');
   run(
     'npm',
-    ['ci', '--no-audit', '--no-fund', '--prefix', agents],
+    // Not `npm ci`: it refuses opencode's optional packages of other platforms, which npm itself leaves out of the lock file.
+    ['install', '--no-audit', '--no-fund', '--loglevel', 'error', '--prefix', agents],
     'The agents could not be installed; is the npm registry reachable?',
   );
 }

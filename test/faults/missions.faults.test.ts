@@ -134,7 +134,7 @@ describe('missions of a generic agent, with real processes', () => {
     expect(done.data).toMatchObject({ state: 'completed', result: { is_error: false } });
     expect(done.text).toContain('Errors were found, all fixed.');
     const log = (await tool('intercom_history', { mission_id: id })).text;
-    expect(log).toContain('approved by owner');
+    expect(log).toContain('Approved by owner');
     expect(log).toContain('text: Errors were found, all fixed.');
   }, 90_000);
 
