@@ -1,5 +1,5 @@
 /** Claude Code as an agent that we run: the contract, per pinned version and runtime, in a real runner. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { claudeProgram as program } from '../../src/daemon/agents/claude/program.ts';
@@ -187,6 +187,8 @@ function proofs(version: ClaudeVersion, runtime: MissionRuntime): Readonly<Recor
       const run = await start('remember the word plum');
       await run.event('turn_ended');
       const { session = '' } = run.record;
+      // The older version writes its transcript a moment after the turn; what is ended before has no past.
+      await until(() => (recorded(session).includes('I WILL') ? true : undefined));
       await run.end();
       const again = await start('which word', { resume: session });
       expect((await again.event('turn_ended')).text).toBe('PLUM');
@@ -223,6 +225,14 @@ function environment(): Record<string, string> {
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
     DISABLE_AUTOUPDATER: '1',
   };
+}
+
+/** What the agent's own transcript of a session holds now. */
+function recorded(session: string): string {
+  const projects = join(home.path, '.claude', 'projects');
+  if (!existsSync(projects)) return '';
+  const files = readdirSync(projects).map((folder) => join(projects, folder, `${session}.jsonl`));
+  return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('');
 }
 
 /** A tool call that lasts until the test lets it end. */

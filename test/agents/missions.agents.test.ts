@@ -5,7 +5,8 @@
 import xterm from '@xterm/headless';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { MessageStatus, MissionsPage } from '../../src/protocol/machine-api.ts';
 import { SignInLink } from '../../src/protocol/operator-api.ts';
 import { missionIsOver, type MissionState } from '../../src/protocol/mission-life.ts';
@@ -49,6 +50,18 @@ async function mission(id: string, ...states: readonly MissionState[]): Promise<
     if (states.includes(now.state)) return now;
     if (missionIsOver(now.state)) throw new Error(`it is ${now.state}: ${now.reason ?? ''} ${now.result?.text ?? ''}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Waits until the agent's own transcript of a session holds a text. */
+async function recorded(session: string, text: string): Promise<void> {
+  const projects = join(dirname(spine.cwd('server')), '.claude', 'projects');
+  for (;;) {
+    for (const folder of await readdir(projects).catch(() => [])) {
+      const transcript = await readFile(join(projects, folder, `${session}.jsonl`), 'utf8').catch(() => '');
+      if (transcript.includes(text)) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }
 
@@ -158,6 +171,8 @@ describe('a mission in the real Claude Code', () => {
     const pid = sessions.find((session) => session.id === running.session)?.pid ?? 0;
     expect(isAlive(pid)).toBe(true);
 
+    // Only what the agent has written down can be gone on with.
+    await recorded(running.session ?? '', 'Tidy the cellar');
     const stopped = await spine.mesh.hub.cli(['missions', 'cancel', id]);
     expect(stopped.exitCode).toBe(0);
     const cancelled = await mission(id, 'cancelled');
