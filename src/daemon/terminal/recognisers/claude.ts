@@ -47,7 +47,9 @@ interface Box {
 function boxOf(rows: readonly string[]): Box | undefined {
   const bottom = rows.findLastIndex(isRule);
   const top = rows.slice(0, Math.max(bottom, 0)).findLastIndex(isRule);
-  if (top === -1 || bottom - top < 2 || rows.length - bottom > BELOW_MAX) return undefined;
+  // A fresh start is drawn at the top: the rows below that hold nothing do not count.
+  const last = rows.findLastIndex((row) => row.trim() !== '');
+  if (top === -1 || bottom - top < 2 || last - bottom > BELOW_MAX) return undefined;
   return /^[❯!#]/.test(rows[top + 1] ?? '') ? { top, bottom } : undefined;
 }
 
