@@ -4,12 +4,15 @@ import { defineConfig } from 'vitest/config';
 
 const SLOW = ['test/**/*.browser.test.ts', 'test/**/*.agents.test.ts', 'test/**/*.faults.test.ts'];
 
+/** Records the screens that the tests read; a test only by its runner. RECORD_SCREENS=all npx vitest run --project agents test/screens */
+const NOT_A_TEST = process.env.RECORD_SCREENS === undefined ? ['test/screens/**'] : [];
+
 function suite(name, minutes, retry = 0) {
   return {
     test: {
       name,
       include: [`test/**/*.${name}.test.ts`],
-      exclude: ['**/node_modules/**'],
+      exclude: ['**/node_modules/**', ...NOT_A_TEST],
       // Each test has machines, browsers or agents of its own; two at once only disturb each other.
       fileParallelism: false,
       retry,
