@@ -173,6 +173,8 @@ export const MissionReport = z.object({
   news: z.literal('report'),
   missionId: MissionId,
   run: z.number().int().positive(),
+  /** Rises with each report of the run, so that one that comes again after a lost answer changes nothing. */
+  number: z.number().int().positive(),
   at: Time,
   state: MissionState.exclude(['awaiting_approval', 'denied']).optional(),
   reason: z.string().max(1000).optional(),

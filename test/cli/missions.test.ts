@@ -82,7 +82,7 @@ describe('missions', () => {
 
   it('logs -f prints every entry once, as it comes, until it is over, and then the result', async () => {
     const mission = await start();
-    const run = { missionId: mission.id, run: 1, at: AT, news: 'report' as const };
+    const run = { missionId: mission.id, run: 1, number: 1, at: AT, news: 'report' as const };
     await says(
       { ...run, state: 'running', session: 'sess-0001' },
       log(mission.id, [{ seq: mission.logSeq + 1, label: 'first' }]),
@@ -95,7 +95,7 @@ describe('missions', () => {
           void says(log(mission.id, [{ seq: next++, kind: 'command', label: 'npm test', ok: false }]));
         if (text.includes('npm test')) {
           const result = { text: 'All done.', cut: false, isError: false, durationMs: 5 };
-          void says(log(mission.id, [{ seq: next++, label: 'last' }]), { ...run, state: 'completed', result });
+          void says(log(mission.id, [{ seq: next++, label: 'last' }]), { ...run, number: 2, state: 'completed', result });
         }
       },
     });
@@ -109,14 +109,14 @@ describe('missions', () => {
 
   it('are spoken to, paused, gone on with, and run again', async () => {
     const mission = await start();
-    const report = { missionId: mission.id, run: 1, at: AT, news: 'report' as const };
+    const report = { missionId: mission.id, run: 1, number: 1, at: AT, news: 'report' as const };
     await says({ ...report, state: 'running', session: 'sess-0001' });
     expect((await home.run(['missions', 'send', mission.id, 'how', 'far?'])).out).toContain('✓');
     // The session is found; there is no terminal here to join it with.
     const joined = await home.run(['missions', 'attach', mission.id]);
     expect([joined.code, joined.err.includes('only be joined from a terminal')]).toEqual([2, true]);
     expect((await home.run(['missions', 'pause', mission.id])).out).toContain('server is asked to pause it');
-    await says({ ...report, state: 'paused' });
+    await says({ ...report, number: 2, state: 'paused' });
     expect((await home.run(['missions', 'resume', mission.id, 'go', 'on'])).out).toContain('queued');
     const again = Mission.parse(JSON.parse((await home.run(['missions', 'rerun', mission.id, '--json'])).out));
     expect(again).toMatchObject({ from: mission.id, text: 'tidy up' });
@@ -127,7 +127,7 @@ describe('missions', () => {
     const { missions } = hub.hub.services;
     const begun = await startedBy('w');
     await missions.applyNews('server', [
-      { news: 'report', missionId: begun.id, run: 1, at: AT, state: 'failed', reason: 'no disk' },
+      { news: 'report', missionId: begun.id, run: 1, number: 1, at: AT, state: 'failed', reason: 'no disk' },
     ]);
     const { code, err } = await waiting;
     expect(code).toBe(6);

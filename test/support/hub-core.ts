@@ -56,6 +56,7 @@ export class TestHub {
   store: HubStore;
   core: HubCore;
   readonly #limits: Partial<MessagingLimits>;
+  #reports = 0;
 
   private constructor(
     folder: string,
@@ -164,7 +165,7 @@ export class TestHub {
   report(machine: string, mission: Mission, report: Partial<MissionReport>): Promise<string | undefined> {
     const at = new Date(this.clock.now()).toISOString();
     return this.core.missions
-      .applyNews(machine, [{ news: 'report', missionId: mission.id, run: 1, at, ...report }])
+      .applyNews(machine, [{ news: 'report', missionId: mission.id, run: 1, number: (this.#reports += 1), at, ...report }])
       .then(([result]) => result);
   }
 

@@ -17,6 +17,7 @@ export class MissionMachine {
   readonly #clock: Clock;
   readonly #logged = new Map<string, number>();
   #sessions: Session[] = [];
+  #reports = 0;
 
   static async start(hub: TestHub, id: string, projects: readonly string[], clock = systemClock) {
     const daemon = await FakeDaemon.start(id, '', clock);
@@ -62,8 +63,9 @@ export class MissionMachine {
     await this.reports({ missionId, run, state: 'running', session });
   }
 
-  async reports(report: Omit<MissionReport, 'news' | 'at'>): Promise<void> {
-    const news = { news: 'report' as const, at: this.#now(), ...report };
+  async reports(report: Omit<MissionReport, 'news' | 'at' | 'number'>): Promise<void> {
+    this.#reports += 1;
+    const news = { news: 'report' as const, number: this.#reports, at: this.#now(), ...report };
     await this.#hub.hub.services.missions.applyNews(this.id, [news]);
   }
 

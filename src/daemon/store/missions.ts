@@ -193,9 +193,9 @@ export class Missions {
         .executeTakeFirst();
       if (row === undefined || !fits(row, change)) return undefined;
       const now = this.#clock.now();
-      const next = applied(row, change, now);
-      const moved = next.state !== row.state;
       const told = change.to !== undefined || change.report !== undefined;
+      const next = { ...applied(row, change, now), reports: row.reports + (told ? 1 : 0) };
+      const moved = next.state !== row.state;
       const log = [...(change.log ?? []), ...(moved ? [stateEntry(next, now)] : [])];
       const owed = await this.#queue(db, next, log, now);
       if (told) await addReport(db, next, change, now);
@@ -326,6 +326,7 @@ async function addReport(db: Kysely<DaemonSchema>, row: Row, change: MissionChan
     news: 'report',
     missionId: row.mission_id,
     run: row.run,
+    number: row.reports,
     at: isoTime(now),
     ...(change.to === undefined || !state.success ? {} : { state: state.data }),
     ...(change.to === undefined || row.reason === null ? {} : { reason: row.reason.slice(0, 1000) }),

@@ -92,6 +92,8 @@ export interface DaemonSchema {
     journal_seq: number;
     /** The last number of the mission's log that was given out. */
     log_seq: number;
+    /** Reports of this run so far; each has its number. */
+    reports: Generated<number>;
     /** Log entries that wait for the hub, their size, and how many were left out since the last `gap`. */
     queued_entries: number;
     queued_bytes: number;
@@ -195,6 +197,7 @@ export const DAEMON_MIGRATIONS: readonly Migration[] = [
         runner TEXT,
         journal_seq INTEGER NOT NULL DEFAULT 0,
         log_seq INTEGER NOT NULL,
+        reports INTEGER NOT NULL DEFAULT 0,
         queued_entries INTEGER NOT NULL DEFAULT 0,
         queued_bytes INTEGER NOT NULL DEFAULT 0,
         left_out INTEGER NOT NULL DEFAULT 0,

@@ -27,12 +27,14 @@ export async function applyNews(unit: MissionUnit, machineId: string, news: Miss
 async function applyReport(unit: MissionUnit, row: MissionRow, report: MissionReport): Promise<NewsResult> {
   const waitsHere = row.state === 'awaiting_approval' || row.state === 'denied' || row.run === 0;
   if (report.run !== row.run || waitsHere) return 'stale';
+  // Its answer was lost, and it comes again behind what followed it.
+  if (report.number <= row.report_number) return 'known';
   const state = report.state ?? row.state;
   if (state !== row.state && !missionCanMove(row.state, state)) return 'stale';
   const change = changeOf(row, report, state, unit.now);
   const nothingNew = Object.entries(change).every(([key, value]) => Reflect.get(row, key) === value);
   if (nothingNew && state === row.state) return 'known';
-  await unit.change(row, { ...change, at: Date.parse(report.at) });
+  await unit.change(row, { ...change, report_number: report.number, at: Date.parse(report.at) });
   return 'applied';
 }
 

@@ -92,6 +92,7 @@ export class MissionRequests {
         version: 1,
         reason: reasonOf(plan),
         run: 0,
+        report_number: 0,
         approval_id: approvalId,
         approved_by: draft.from.kind === 'human' && plan.outcome === 'allow' ? (draft.from.name ?? 'human') : null,
         rule: plan.rule,

@@ -128,6 +128,7 @@ export class MissionUnit {
   async enqueue(row: MissionRow, change: MissionChange, label: string): Promise<MissionRow> {
     const fresh = {
       run: row.run + 1,
+      report_number: 0,
       place: 'hub',
       placed_at: null,
       position: null,

@@ -41,6 +41,8 @@ export interface MissionTable {
   reason: string | null;
   place: string;
   run: number;
+  /** The number of the newest report of this run that was applied. */
+  report_number: number;
   position: number | null;
   reset_at: number | null;
   session: string | null;
@@ -113,7 +115,7 @@ CREATE TABLE missions (
   requested_by TEXT NOT NULL, requester_agent TEXT NOT NULL, requester_machine TEXT, idempotency_key TEXT, parent TEXT,
   depth INTEGER NOT NULL, answers TEXT, from_id TEXT,
   state TEXT NOT NULL, state_since INTEGER NOT NULL, version INTEGER NOT NULL, reason TEXT, place TEXT NOT NULL, run INTEGER NOT NULL,
-  position INTEGER, reset_at INTEGER, session TEXT, path TEXT, approval_id TEXT, approved_by TEXT, rule TEXT, passed_by TEXT NOT NULL,
+  report_number INTEGER NOT NULL, position INTEGER, reset_at INTEGER, session TEXT, path TEXT, approval_id TEXT, approved_by TEXT, rule TEXT, passed_by TEXT NOT NULL,
   latest TEXT, log_seq INTEGER NOT NULL, told_seq INTEGER NOT NULL, log_bytes INTEGER NOT NULL, log_count INTEGER NOT NULL,
   resume TEXT, placed_at INTEGER, created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, result TEXT
 ) STRICT;

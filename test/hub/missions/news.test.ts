@@ -35,10 +35,10 @@ describe('news of a mission', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(report, { maxLength: 12 }), async (reports) => {
         const mission = await begin();
-        for (const given of reports) {
+        for (const [index, given] of reports.entries()) {
           const { state, run, position, reason } = given;
           const full: MissionNews = {
-            ...{ news: 'report', missionId: mission.id, run, at: new Date(hub.clock.now()).toISOString() },
+            ...{ news: 'report', missionId: mission.id, run, number: index + 1, at: new Date(hub.clock.now()).toISOString() },
             ...(state === undefined ? {} : { state }),
             ...(position === undefined ? {} : { position }),
             ...(reason === undefined ? {} : { reason }),
@@ -66,6 +66,17 @@ describe('news of a mission', () => {
       { numRuns: 60 },
     );
   }, 60_000);
+
+  it('reports that come again, their answers lost, move nothing back', async () => {
+    const mission = await begin();
+    const waits = { number: 2, state: 'waiting_human', reason: 'permission: rm' } as const;
+    await hub.report('server', mission, { number: 1, state: 'running' });
+    await hub.report('server', mission, waits);
+    expect(await hub.report('server', mission, { number: 1, state: 'running' })).toBe('known');
+    expect(await hub.core.missions.get(mission.id)).toMatchObject({ state: 'waiting_human', reason: 'permission: rm' });
+    expect(await hub.report('server', mission, waits)).toBe('known');
+    expect(await hub.report('server', mission, { number: 3, state: 'running' })).toBe('applied');
+  });
 
   it('a log keeps its order whatever is repeated, and says what is missing', async () => {
     const mission = await begin();
