@@ -13,7 +13,7 @@ import { MachineNotices } from './notices/machine-notices.ts';
 import { HubRegistry, type RegistryHooks } from './registry/registry.ts';
 import type { MissionLimitsOfHub } from './missions/context.ts';
 import { DEFAULT_MISSION_LIMITS } from './missions/context.ts';
-import { HubDialogs } from './missions/dialogs.ts';
+import { HubDialogs } from './attention/dialogs.ts';
 import { HubMissions } from './missions/missions.ts';
 import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/housekeeping.ts';
 import type { Notices } from './services.ts';

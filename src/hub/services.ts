@@ -7,6 +7,7 @@
 import type { HubEvent } from '../protocol/events.ts';
 import type { JoinAccepted, JoinRequest, JoinState } from '../protocol/join.ts';
 import type {
+  ApprovalEffect,
   ApprovalRaised,
   CloseApproval,
   FeedbackRequest,
@@ -188,6 +189,8 @@ export interface ToolApprovals {
   raise(machineId: string, raise: RaiseApproval): Promise<z.infer<typeof ApprovalRaised>>;
   /** It was answered at the terminal, or is gone. Nothing, where it is over or was never raised. */
   close(machineId: string, close: CloseApproval): Promise<void>;
+  /** What came of a decision at the agent's side; the first word counts. */
+  effect(machineId: string, effect: ApprovalEffect): Promise<void>;
 }
 
 export interface Registry {

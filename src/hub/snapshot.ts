@@ -51,6 +51,8 @@ export async function takeSnapshot(
     grants,
     notices,
     missions: [...live, ...over.missions],
+    usage: { sessions: [], machines: [] },
+    announcements: [],
   };
 }
 

@@ -199,7 +199,7 @@ function agentShape(agent: Agent): z.infer<typeof AgentShape> {
       id: session.id,
       ...optional('name', session.name),
       state: session.state,
-      ...optional('waiting_for', session.waitingFor),
+      ...optional('waiting_for', session.waiting?.what),
     })),
   };
 }

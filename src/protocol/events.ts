@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { Approval, Grant, Machine, Message, Project, Session, SystemNotice, Thread, Time, TraceStep } from './model.ts';
 import { MachineId } from './address.ts';
+import { Announcement, UsageReport, Wait } from './attention.ts';
 import { Mission, MissionLogEntry } from './mission.ts';
 import { MissionId } from './ids.ts';
 
@@ -24,6 +25,10 @@ export const HubEvent = z.discriminatedUnion('type', [
   z.object({ ...base, type: z.literal('policy.changed'), rules: z.number().int(), fault: z.string().optional() }),
   z.object({ ...base, type: z.literal('system.notice'), notice: SystemNotice }),
   z.object({ ...base, type: z.literal('mission.changed'), mission: Mission }),
+  /** A session began or ceased to wait. */
+  z.object({ ...base, type: z.literal('wait.changed'), wait: Wait }),
+  z.object({ ...base, type: z.literal('usage.changed'), machineId: MachineId, usage: UsageReport }),
+  z.object({ ...base, type: z.literal('announcement'), announcement: Announcement }),
   /** New entries of a mission's log, in order. */
   z.object({ ...base, type: z.literal('mission.log'), missionId: MissionId, entries: z.array(MissionLogEntry) }),
 ]);
@@ -47,5 +52,9 @@ export const StreamFrame = z.discriminatedUnion('frame', [
 ]);
 export type StreamFrame = z.infer<typeof StreamFrame>;
 /** Frames of the event stream, client to hub. */
-export const ClientFrame = z.discriminatedUnion('frame', [z.object({ frame: z.literal('pong') })]);
+export const ClientFrame = z.discriminatedUnion('frame', [
+  z.object({ frame: z.literal('pong') }),
+  /** Whether a person looks at this client now; told when it changes. A client that never said so is not looked at. */
+  z.object({ frame: z.literal('looking'), looking: z.boolean() }),
+]);
 export type ClientFrame = z.infer<typeof ClientFrame>;

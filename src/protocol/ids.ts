@@ -16,6 +16,8 @@ export const ID_KINDS = {
   offer: 'ofr',
   log: 'log',
   runner: 'run',
+  wait: 'wai',
+  announcement: 'ann',
 } as const;
 export type IdKind = keyof typeof ID_KINDS;
 
@@ -46,3 +48,5 @@ export const GrantId = idSchema('grant');
 export const JoinId = idSchema('join');
 export const RunnerId = idSchema('runner');
 export const MissionId = idSchema('mission');
+export const WaitId = idSchema('wait');
+export const AnnouncementId = idSchema('announcement');

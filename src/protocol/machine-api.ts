@@ -21,6 +21,10 @@
  *   POST /api/machine/missions/:id/inspect      —                   → Inspection           by policy
  *   POST /api/machine/approvals                 RaiseApproval       → ApprovalRaised       an agent's dialog is open; a repeat of `ref` returns the first
  *   POST /api/machine/approvals/close           CloseApproval       → Ok                   it was answered at the terminal, or is gone
+ *   POST /api/machine/approvals/effect          ApprovalEffect      → Ok                   what came of a decision, once
+ *   POST /api/machine/usage                     UsageReport         → Ok                   what changed
+ *   POST /api/machine/announcements             AnnounceRequest     → Announced            limited per session
+ *   GET  /api/machine/presence                  —                   → Presence
  *   POST /api/machine/feedback                  FeedbackRequest     → Ok
  *   POST /api/machine/leave                     —                   → Ok
  *
@@ -28,6 +32,7 @@
  */
 import { z } from 'zod';
 import { AddressText, MachineId, ProjectId, SessionId } from './address.ts';
+import { Announce } from './attention.ts';
 import { WireError } from './errors.ts';
 import { ApprovalId, MessageId, MissionId, ThreadId } from './ids.ts';
 import { BATCH_MAX } from './limits.ts';
@@ -42,6 +47,7 @@ import {
   MessageKind,
   Priority,
   Project,
+  QuestionSubject,
   Session,
   Thread,
   Time,
@@ -217,7 +223,12 @@ export const RaiseApproval = z.object({
   ref: z.string().min(8).max(64),
   session: SessionId,
   /** `from` is overwritten by the hub. */
-  subject: ToolSubject,
+  subject: z.discriminatedUnion('kind', [ToolSubject, QuestionSubject]),
+  /**
+   * hello (also where it is absent): it is open only as long as the daemon names it in its hellos (a hook that waits) · session: as long as its session lives and nobody closes it (the
+   * asking tool comes again after a restart of the daemon).
+   */
+  boundTo: z.enum(['hello', 'session']).optional(),
   expiresInSeconds: z.number().int().min(5).max(86_400).default(3600),
 });
 export type RaiseApproval = z.infer<typeof RaiseApproval>;
@@ -232,6 +243,16 @@ export const CloseApproval = z.object({
   reason: lineText(300).optional(),
 });
 export type CloseApproval = z.infer<typeof CloseApproval>;
+
+export const ApprovalEffect = z.object({
+  ref: z.string().min(8).max(64),
+  state: z.enum(['done', 'failed']),
+  reason: lineText(300).optional(),
+});
+export type ApprovalEffect = z.infer<typeof ApprovalEffect>;
+
+export const AnnounceRequest = Announce.extend({ fromProject: ProjectId, fromSession: SessionId.optional() });
+export type AnnounceRequest = z.infer<typeof AnnounceRequest>;
 
 /** GET /api/discover, unsigned: lets `intercom join` find the hub on the tailnet. */
 export const DiscoverResponse = z.object({

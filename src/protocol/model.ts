@@ -3,6 +3,7 @@
  * milliseconds. A field that is absent is unknown or does not apply; nothing is `null`.
  */
 import { z } from 'zod';
+import { Confidence, Question, QuestionAnswer, QuestionSource, SessionWait, StateSource } from './attention.ts';
 import { AddressText, MachineId, OperatorName, ProjectId, SessionId } from './address.ts';
 import { ApprovalId, GrantId, MessageId, MissionId, ThreadId } from './ids.ts';
 import { MessageState } from './message-life.ts';
@@ -53,7 +54,8 @@ export const Project = z.object({
 });
 export type Project = z.infer<typeof Project>;
 
-export const SessionState = z.enum(['starting', 'working', 'idle', 'waiting', 'unknown', 'ended']);
+/** working: it does something · thinking: its model composes, no tool runs · waiting: for a person or a limit (`waiting` says what for) · idle: at its prompt. */
+export const SessionState = z.enum(['starting', 'working', 'thinking', 'idle', 'waiting', 'unknown', 'ended']);
 export type SessionState = z.infer<typeof SessionState>;
 
 /**
@@ -77,9 +79,14 @@ export const Session = z.object({
   cwd: z.string().max(4096),
   agentVersion: z.string().max(60).optional(),
   state: SessionState,
-  /** What it waits for, in the agent's words: "permission prompt", "input needed". */
-  waitingFor: lineText(120).optional(),
+  /** With the state `waiting`. */
+  waiting: SessionWait.optional(),
   stateSince: Time,
+  /** What told the state, and how sure that is. */
+  stateSource: StateSource.optional(),
+  confidence: Confidence.optional(),
+  /** Nothing was seen of it since then although it is said to work. */
+  stalledSince: Time.optional(),
   startedAt: Time,
   /** Our daemon owns its terminal. */
   managed: z.boolean().default(false),
@@ -252,6 +259,8 @@ export const LaunchSubject = z.object({
 /** An agent asks whether it may use a tool. The dialog in its terminal stays; the first answer wins. */
 export const ToolSubject = z.object({
   kind: z.literal('tool'),
+  /** It asks to go ahead with the plan that `input` holds; a denial's reason is what it is to think over. */
+  plan: z.literal(true).optional(),
   /** The session that asks. */
   from: AddressText,
   agent: lineText(60),
@@ -268,7 +277,30 @@ export const ToolSubject = z.object({
   /** What the agent itself offers as "always": labels, in its order. A decision names one by its index. */
   suggestions: z.array(lineText(300)).max(10).default([]),
 });
-export const ApprovalSubject = z.discriminatedUnion('kind', [MessageSubject, JoinSubject, LaunchSubject, ToolSubject]);
+/** An agent asks its person something. Allowing answers it; denying declines to answer. The place where it was asked first stays usable. */
+export const QuestionSubject = z.object({
+  kind: z.literal('question'),
+  source: QuestionSource,
+  /** The session that asks. */
+  from: AddressText,
+  agent: lineText(60),
+  missionId: MissionId.optional(),
+  /** One line for lists. */
+  summary: lineText(500),
+  /** What is to be known before one answers; cut at 100,000 characters, and then `cut` says so. */
+  context: z.string().max(100_000).optional(),
+  cut: z.boolean().default(false),
+  questions: z.array(Question).min(1).max(20),
+  cwd: z.string().max(4096),
+});
+export type QuestionSubject = z.infer<typeof QuestionSubject>;
+export const ApprovalSubject = z.discriminatedUnion('kind', [
+  MessageSubject,
+  JoinSubject,
+  LaunchSubject,
+  ToolSubject,
+  QuestionSubject,
+]);
 export type LaunchSubject = z.infer<typeof LaunchSubject>;
 export type ToolSubject = z.infer<typeof ToolSubject>;
 export type MessageSubject = z.infer<typeof MessageSubject>;
@@ -285,6 +317,8 @@ export const Decision = z.object({
   reason: z.string().optional(),
   /** Which of the agent's own suggestions was taken (tool approvals). */
   suggestion: z.number().int().nonnegative().optional(),
+  /** To a question: one per question that was answered. */
+  answers: z.array(QuestionAnswer).max(20).optional(),
 });
 export type Decision = z.infer<typeof Decision>;
 
@@ -302,6 +336,8 @@ export const Approval = z.object({
   createdAt: Time,
   expiresAt: Time,
   decision: Decision.optional(),
+  /** What came of the decision at the agent's side, where that is known: `failed` with why (the screen had changed, the session was gone). */
+  effect: z.object({ state: z.enum(['done', 'failed']), reason: lineText(300).optional(), at: Time }).optional(),
 });
 export type Approval = z.infer<typeof Approval>;
 

@@ -44,11 +44,19 @@
  *   POST   /api/operator/policy/test             PolicyTest        → PolicyVerdict
  *   GET    /api/operator/grants                  —                 → GrantsPage
  *   DELETE /api/operator/grants/:id              —                 → Grant
+ *   GET    /api/operator/attention/waits         ?limit=&before=&project=&days=  → WaitsPage  newest first; the summary is of all of them
+ *   GET    /api/operator/attention/presence      —                 → Presence
+ *   GET    /api/operator/preferences             —                 → Preferences   of the operator who asks
+ *   PATCH  /api/operator/preferences             PreferencesPatch  → Preferences
+ *   GET    /api/operator/push                    —                 → PushKey
+ *   POST   /api/operator/push/subscriptions      PushSubscription  → Ok
+ *   POST   /api/operator/push/subscriptions/remove  PushEndpoint   → Ok
  *   GET    /api/operator/status                  —                 → HubStatus
  *   GET    /api/operator/openapi.json            —                 → the OpenAPI document
  */
 import { z } from 'zod';
 import { AddressText, MachineId } from './address.ts';
+import { Announcement, MachineUsage, PushSubscription, QuestionAnswer, SessionUsage } from './attention.ts';
 import { HubEvent } from './events.ts';
 import { MessageId, ThreadId } from './ids.ts';
 import {
@@ -95,6 +103,15 @@ export const Snapshot = z.object({
   notices: z.array(SystemNotice),
   /** All that are not over, and the newest 50 that are. */
   missions: z.array(Mission).default([]),
+  /** What sessions and machines used. */
+  usage: z
+    .object({
+      sessions: z.array(SessionUsage.extend({ machine: MachineId })),
+      machines: z.array(MachineUsage.extend({ machine: MachineId })),
+    })
+    .default({ sessions: [], machines: [] }),
+  /** The newest 50, newest first. */
+  announcements: z.array(Announcement).default([]),
 });
 export type Snapshot = z.infer<typeof Snapshot>;
 
@@ -110,6 +127,8 @@ export const DecisionRequest = z.object({
   reason: lineText(500).optional(),
   /** Tool approvals: take the agent's own suggestion with this index. */
   suggestion: z.number().int().nonnegative().max(9).optional(),
+  /** Question approvals, with `allow`: the answers, by the ids of the questions. */
+  answers: z.array(QuestionAnswer).max(20).optional(),
   shownHash: z.string().length(64),
 });
 export type DecisionRequest = z.infer<typeof DecisionRequest>;
@@ -204,3 +223,7 @@ export const HubStatus = z.object({
   notices: z.array(SystemNotice),
 });
 export type HubStatus = z.infer<typeof HubStatus>;
+
+/** The VAPID key that a browser subscribes with, base64url. */
+export const PushKey = z.object({ publicKey: z.string().max(200) });
+export const PushEndpoint = PushSubscription.pick({ endpoint: true });

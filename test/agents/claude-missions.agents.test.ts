@@ -139,8 +139,10 @@ function proofs(version: ClaudeVersion, runtime: MissionRuntime): Readonly<Recor
       const run = await start('please touch');
       const first = await until(() => rig.hub.raised[0]);
       expect(first).toMatchObject({ session: run.record.session, subject: { tool: 'Bash', agent: 'claude' } });
-      expect(first.subject.input).toContain(done);
-      expect(first.subject.suggestions.join()).toMatch(/Always allow Bash/);
+      const asked = first.subject;
+      if (asked.kind !== 'tool') throw new Error('a tool was to be asked about');
+      expect(asked.input).toContain(done);
+      expect(asked.suggestions.join()).toMatch(/Always allow Bash/);
       expect((await run.event('waiting')).for).toContain('permission: Run: sh -c');
       expect(existsSync(done)).toBe(false);
       rig.decide(first.ref, 'allow');

@@ -93,7 +93,7 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
     expect(open.dialog).toMatchObject({ session, ask: { tool: 'shell', intent: 'May I?' } });
     expect(JSON.stringify(open.dialog.ask.input)).toContain('touch never-1');
     expect(open.dialog.ask.suggestions).toEqual(['Always allow commands that start with: touch never-1']);
-    expect(rig.book.get(session)).toMatchObject({ state: 'waiting', waitingFor: 'permission' });
+    expect(rig.book.get(session)).toMatchObject({ state: 'waiting', waiting: { kind: 'permission' } });
     expect(open.answer({ verdict: 'allow' })).toBe(true);
     await terminal.shows(/Made it\./);
     expect(open.closed).toBeUndefined();

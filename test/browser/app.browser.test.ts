@@ -186,7 +186,7 @@ describe('machines', () => {
     hub.emit({
       type: 'session.changed',
       machineId: 'studio',
-      session: makeSession('sess-0001', 'infra', { state: 'waiting', waitingFor: 'permission prompt' }),
+      session: makeSession('sess-0001', 'infra', { state: 'waiting', waiting: { kind: 'permission', what: 'permission prompt' } }),
     });
     await agent.getByText('Waits: permission prompt').waitFor();
     hub.emit({

@@ -95,7 +95,12 @@ describe('missions', () => {
           void says(log(mission.id, [{ seq: next++, kind: 'command', label: 'npm test', ok: false }]));
         if (text.includes('npm test')) {
           const result = { text: 'All done.', cut: false, isError: false, durationMs: 5 };
-          void says(log(mission.id, [{ seq: next++, label: 'last' }]), { ...run, number: 2, state: 'completed', result });
+          void says(log(mission.id, [{ seq: next++, label: 'last' }]), {
+            ...run,
+            number: 2,
+            state: 'completed',
+            result,
+          });
         }
       },
     });

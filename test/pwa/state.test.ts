@@ -125,6 +125,8 @@ function emptySnapshot(over: Partial<Snapshot> = {}): Snapshot {
     approvals: [],
     pendingMore: 0,
     missions: [],
+    usage: { sessions: [], machines: [] },
+    announcements: [],
     threads: [],
     grants: [],
     notices: [],

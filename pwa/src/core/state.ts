@@ -132,6 +132,10 @@ function changesOf(state: MeshState, event: HubEvent): Partial<MeshState> {
       return {};
     case 'mission.changed':
       return { missions: withMission(state.missions, event.mission) };
+    case 'wait.changed':
+    case 'usage.changed':
+    case 'announcement':
+      return {};
     case 'mission.log':
       return { logs: entriesInto(state.logs, event.missionId, event.entries) };
     case 'system.notice':

@@ -175,6 +175,7 @@ export function plainTitle(title: string): string {
 const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; readonly tone: Tone }>> = {
   starting: { text: 'Starting', tone: 'busy' },
   working: { text: 'Working', tone: 'busy' },
+  thinking: { text: 'Thinking', tone: 'busy' },
   idle: { text: 'Idle', tone: 'good' },
   waiting: { text: 'Waits for its person', tone: 'wait' },
   unknown: { text: 'State unknown', tone: 'calm' },
@@ -182,8 +183,8 @@ const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; read
 };
 
 export function sessionStateLabel(session: Session): { readonly text: string; readonly tone: Tone } {
-  if (session.state === 'waiting' && session.waitingFor !== undefined) {
-    return { text: `Waits: ${session.waitingFor}`, tone: 'wait' };
+  if (session.state === 'waiting' && session.waiting !== undefined) {
+    return { text: `Waits: ${session.waiting.what}`, tone: 'wait' };
   }
   return SESSION_LABEL[session.state];
 }

@@ -201,6 +201,7 @@ function doneSentence(state: MeshState, approval: Approval, verdict: 'allow' | '
   if (subject.kind === 'tool') {
     return verdict === 'allow' ? `Allowed. ${subject.agent} goes on.` : `Denied. ${subject.agent} is told.`;
   }
+  if (subject.kind === 'question') return verdict === 'allow' ? 'Answered.' : 'Declined. The agent is told.';
   const to = describeAddress(state, subject.to);
   if (subject.kind === 'launch') {
     return verdict === 'allow' ? `Allowed. ${subject.agent} starts at ${to.who}.` : 'Denied. Nothing is started.';

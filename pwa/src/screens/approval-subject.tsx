@@ -1,5 +1,6 @@
 /** What a card says about the thing that is decided: one part per kind of approval, the whole of it. */
 import type {
+  QuestionSubject,
   ApprovalSubject,
   JoinSubject,
   LaunchSubject,
@@ -19,7 +20,9 @@ export function subjectLabel(subject: ApprovalSubject): string {
     case 'launch':
       return 'Start of an agent';
     case 'tool':
-      return 'Permission';
+      return subject.plan === true ? 'Plan' : 'Permission';
+    case 'question':
+      return 'Question';
     case 'message':
     case 'ask':
       return KIND_LABEL[subject.messageKind];
@@ -39,10 +42,32 @@ export function SubjectBody(props: {
       return <LaunchBody state={state} subject={subject} titleId={titleId} />;
     case 'tool':
       return <ToolBody state={state} subject={subject} titleId={titleId} />;
+    case 'question':
+      return <QuestionBody state={state} subject={subject} titleId={titleId} />;
     case 'message':
     case 'ask':
       return <MessageBody state={state} subject={subject} titleId={titleId} />;
   }
+}
+
+function QuestionBody(props: {
+  readonly state: MeshState;
+  readonly subject: QuestionSubject;
+  readonly titleId: string;
+}) {
+  const { state, subject } = props;
+  const from = describeAddress(state, subject.from);
+  return (
+    <>
+      <h2 id={props.titleId}>
+        {subject.agent} at {from.who} asks
+      </h2>
+      {subject.context !== undefined && <AgentText text={subject.context} />}
+      {subject.questions.map(({ id, text }) => (
+        <AgentText key={id} text={text} />
+      ))}
+    </>
+  );
 }
 
 function MessageBody(props: { readonly state: MeshState; readonly subject: MessageSubject; readonly titleId: string }) {

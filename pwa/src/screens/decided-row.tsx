@@ -35,6 +35,12 @@ function About({ state, subject }: { readonly state: MeshState; readonly subject
           {describeAddress(state, subject.from).who}: {subject.tool} {beginning(subject.summary)}
         </>
       );
+    case 'question':
+      return (
+        <>
+          {describeAddress(state, subject.from).who} asked: {beginning(subject.summary)}
+        </>
+      );
     case 'launch':
       return (
         <a href={hrefOf({ at: 'mission', id: subject.missionId })}>

@@ -1,5 +1,5 @@
 /** An approval as a card on a terminal: all of what is decided about. */
-import type { Approval, ApprovalSubject, LaunchSubject, ToolSubject } from '../../protocol/model.ts';
+import type { Approval, ApprovalSubject, LaunchSubject, QuestionSubject, ToolSubject } from '../../protocol/model.ts';
 import { safe, safeLines } from './style.ts';
 import type { Style } from './style.ts';
 import { relative } from './time.ts';
@@ -41,6 +41,8 @@ function subjectLines(subject: ApprovalSubject, style: Style): string[] {
       return launchLines(subject, style);
     case 'tool':
       return toolLines(subject, style);
+    case 'question':
+      return questionLines(subject, style);
   }
 }
 
@@ -65,6 +67,17 @@ function toolLines(subject: ToolSubject, style: Style): string[] {
     quoted(subject.input, style),
     ...(subject.cut ? [style.yellow('  Cut: the input is longer than what is shown here; look at the terminal.')] : []),
     ...subject.suggestions.map((suggestion, index) => style.dim(`  always ${index + 1}: ${safe(suggestion)}`)),
+  ];
+}
+
+function questionLines(subject: QuestionSubject, style: Style): string[] {
+  return [
+    `  in      ${safe(subject.cwd)}`,
+    ...(subject.context === undefined ? [] : [quoted(subject.context, style)]),
+    ...subject.questions.flatMap(({ text, options }) => [
+      quoted(text, style),
+      ...options.map(({ label }, index) => `  ${index + 1}. ${safe(label)}`),
+    ]),
   ];
 }
 

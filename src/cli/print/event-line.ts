@@ -70,6 +70,17 @@ function sentence(event: HubEvent, style: Style): { mark: string; text: string }
         mark: style.dim('┊'),
         text: `${event.missionId.slice(0, 12)} ${event.entries.map(({ label }) => safe(label)).join(' · ')}`,
       };
+    case 'wait.changed': {
+      const { wait } = event;
+      const where = `${safe(wait.machine)}/${safe(wait.project)}#${wait.session.slice(0, 8)}`;
+      return wait.until === undefined
+        ? { mark: style.yellow('⧖'), text: `${where} waits: ${safe(wait.what)}` }
+        : { mark: style.dim('⧖'), text: `${where} waits no more: ${safe(wait.what)}` };
+    }
+    case 'usage.changed':
+      return { mark: style.dim('∑'), text: `${safe(event.machineId)} tells its usage` };
+    case 'announcement':
+      return { mark: style.blue('♪'), text: `${short(event.announcement.from)}: ${safe(event.announcement.text)}` };
     case 'system.notice': {
       const over = event.notice.clearedAt === undefined ? '' : 'over: ';
       return {

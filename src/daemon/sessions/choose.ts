@@ -9,6 +9,7 @@ import { isChannel } from './proof-desk.ts';
 const STATE_ORDER: Readonly<Record<SessionState, number>> = {
   idle: 0,
   working: 1,
+  thinking: 1,
   starting: 2,
   waiting: 3,
   unknown: 4,

@@ -266,7 +266,7 @@ class Attached implements ManagedSession {
     const id = this.#session;
     if (!published || this.#ended || id === undefined) return;
     const { rung, note } = this.#way();
-    const waitingFor = this.#waitingFor === undefined ? '' : oneLine(this.#waitingFor, 120);
+    const what = this.#waitingFor === undefined ? '' : oneLine(this.#waitingFor, 500);
     book.put({
       id,
       project: projects.forDirectory(run.cwd).id,
@@ -275,7 +275,7 @@ class Attached implements ManagedSession {
       cwd: run.cwd,
       ...(run.agentVersion === undefined ? {} : { agentVersion: run.agentVersion }),
       state: this.#state,
-      ...(waitingFor === '' ? {} : { waitingFor }),
+      ...(what === '' ? {} : { waiting: { kind: 'dialog' as const, what } }),
       stateSince: isoTime(this.#since),
       startedAt: run.startedAt,
       managed: true,

@@ -66,7 +66,7 @@ export class LiveSessions implements SessionBook {
       rungNote: reason.slice(0, 300),
     };
     // It waits for nothing any more.
-    delete ended.waitingFor;
+    delete ended.waiting;
     this.#changes.emit(ended);
   }
 

@@ -28,6 +28,7 @@ import {
   closeApproval,
   insertApproval,
   nextApprovalExpiry,
+  noteEffect,
   overdueApprovals,
   toApproval,
 } from '../store/approvals.ts';
@@ -35,6 +36,7 @@ import { insertGrant, toGrant } from '../store/grants.ts';
 import type { HubStore, HubTransaction } from '../store/hub-store.ts';
 import type { ApprovalRow } from '../store/schema.ts';
 import { CoveredApprovals, type Evaluate } from './covered.ts';
+import { answersOf } from './answers.ts';
 import { grantsOf } from './grants-of.ts';
 import { hashOf } from './shown-hash.ts';
 
@@ -138,6 +140,15 @@ export class StoredApprovals implements Approvals {
     }
   }
 
+  /** What came of a decision at the agent's side; the first word counts. */
+  async effect(transaction: HubTransaction, id: string, effect: NonNullable<Approval['effect']>): Promise<void> {
+    if (!(await noteEffect(transaction.db, id, effect))) return;
+    const row = await approvalById(transaction.db, id);
+    if (row !== undefined) {
+      await this.#parts.events.append(transaction, { type: 'approval.changed', approval: toApproval(row) });
+    }
+  }
+
   list({ state, limit, order = 'newest', after }: ApprovalsQuery): Promise<Approval[]> {
     return this.#parts.store.read(async (db) => {
       const last = after === undefined ? undefined : await approvalById(db, after);
@@ -183,6 +194,7 @@ export class StoredApprovals implements Approvals {
       created_at: now,
       expires_at: draft.expiresAt,
       decision: null,
+      effect: null,
     };
   }
 
@@ -208,6 +220,8 @@ export class StoredApprovals implements Approvals {
 
     const suggestion = suggestionOf(before, request);
     if (suggestion instanceof IntercomError) return suggestion;
+    const answers = answersOf(before, request);
+    if (answers instanceof IntercomError) return answers;
     const decision: Decision = {
       verdict: request.verdict,
       scope: request.verdict === 'allow' ? reachOf(row, request.scope) : 'once',
@@ -216,6 +230,7 @@ export class StoredApprovals implements Approvals {
       at: isoTime(now),
       ...(request.reason === undefined ? {} : { reason: request.reason }),
       ...(suggestion === undefined ? {} : { suggestion }),
+      ...(answers === undefined ? {} : { answers }),
     };
     const grants = grantsOf(before, decision, now);
     for (const grant of grants) {

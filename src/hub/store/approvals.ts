@@ -1,10 +1,18 @@
 /** Rows of approvals. The state machine is in approvals/approvals.ts; here a row leaves `pending` only by compare-and-set. */
 import { z } from 'zod';
 import { isoTime } from '../../platform/clock.ts';
-import { ApprovalSubject, Decision, GrantScope, type Approval, type ApprovalState } from '../../protocol/model.ts';
+import {
+  Approval as ApprovalSchema,
+  ApprovalSubject,
+  Decision,
+  GrantScope,
+  type Approval,
+  type ApprovalState,
+} from '../../protocol/model.ts';
 import type { HubDb } from './hub-store.ts';
 import type { ApprovalRow } from './schema.ts';
 
+const Effect = ApprovalSchema.shape.effect.unwrap();
 const Scopes = z.array(GrantScope);
 
 export async function insertApproval(db: HubDb, row: Omit<ApprovalRow, 'seq'>): Promise<void> {
@@ -23,6 +31,18 @@ export async function closeApproval(
     .set({ state, decision: decision === undefined ? null : JSON.stringify(decision) })
     .where('id', '=', id)
     .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** Notes what came of a decision, once. False: it is noted already, or nothing was decided. */
+export async function noteEffect(db: HubDb, id: string, effect: NonNullable<Approval['effect']>): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('approvals')
+    .set({ effect: JSON.stringify(effect) })
+    .where('id', '=', id)
+    .where('state', 'in', ['allowed', 'denied'])
+    .where('effect', 'is', null)
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
@@ -136,5 +156,6 @@ export function toApproval(row: ApprovalRow): Approval {
     createdAt: isoTime(row.created_at),
     expiresAt: isoTime(row.expires_at),
     ...(row.decision === null ? {} : { decision: Decision.parse(JSON.parse(row.decision)) }),
+    ...(row.effect === null ? {} : { effect: Effect.parse(JSON.parse(row.effect)) }),
   };
 }

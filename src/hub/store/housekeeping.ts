@@ -4,12 +4,13 @@
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { deleteApprovalsBefore } from './approvals.ts';
+import { deleteDialogsBefore } from './dialogs.ts';
 import { deleteEventsBefore } from './events.ts';
 import { deleteGrantsBefore } from './grants.ts';
 import type { HubDb, HubStore } from './hub-store.ts';
 import { deleteSessionsBefore } from './machines.ts';
 import { deleteMessagesBefore } from './messages.ts';
-import { deleteDialogsBefore, deleteMissionsBefore } from './missions.ts';
+import { deleteMissionsBefore } from './missions.ts';
 
 const EVERY_MS = 10 * 60_000;
 const PAUSE_MS = 50;

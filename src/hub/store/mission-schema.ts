@@ -88,25 +88,14 @@ export interface OfferTable {
   json: string;
 }
 
-/** Open dialogs of sessions, by the daemon's own name for them. */
-export interface DialogTable {
-  machine_id: string;
-  ref: string;
-  session: string;
-  approval_id: string;
-  created_at: number;
-}
-
 export interface MissionTables {
   missions: MissionTable;
   mission_log: MissionLogTable;
   offers: OfferTable;
-  dialogs: DialogTable;
 }
 
 export type MissionRow = Selectable<MissionTable>;
 export type MissionLogRow = Selectable<MissionLogTable>;
-export type DialogRow = Selectable<DialogTable>;
 
 export const MISSION_SCHEMA = `
 CREATE TABLE missions (
@@ -137,10 +126,5 @@ CREATE UNIQUE INDEX mission_log_by_number ON mission_log (mission_id, seq);
 CREATE TABLE offers (
   machine_id TEXT PRIMARY KEY REFERENCES machines (id) ON DELETE CASCADE, json TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE dialogs (
-  machine_id TEXT NOT NULL, ref TEXT NOT NULL, session TEXT NOT NULL, approval_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
-  PRIMARY KEY (machine_id, ref)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX dialogs_of_session ON dialogs (machine_id, session);
 ALTER TABLE grants ADD COLUMN tool TEXT;
 `;

@@ -13,7 +13,7 @@ import {
 import { MISSION_STATES, missionIsOver, type MissionState } from '../../protocol/mission-life.ts';
 import { SessionId } from '../../protocol/address.ts';
 import type { HubDb } from './hub-store.ts';
-import type { DialogRow, MissionLogRow, MissionRow } from './mission-schema.ts';
+import type { MissionLogRow, MissionRow } from './mission-schema.ts';
 
 const Flags = z.array(z.string());
 const Offers = z.array(AgentOffer);
@@ -264,41 +264,6 @@ export async function saveOffers(db: HubDb, machine: string, offers: readonly Ag
 export async function offersOf(db: HubDb, machine: string): Promise<AgentOffer[]> {
   const row = await db.selectFrom('offers').select('json').where('machine_id', '=', machine).executeTakeFirst();
   return row === undefined ? [] : Offers.parse(JSON.parse(row.json));
-}
-
-// ── open dialogs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-export async function insertDialog(db: HubDb, row: DialogRow): Promise<void> {
-  await db.insertInto('dialogs').values(row).execute();
-}
-
-export function dialogByRef(db: HubDb, machine: string, ref: string): Promise<DialogRow | undefined> {
-  return db
-    .selectFrom('dialogs')
-    .selectAll()
-    .where('machine_id', '=', machine)
-    .where('ref', '=', ref)
-    .executeTakeFirst();
-}
-
-export function dialogOfApproval(db: HubDb, approvalId: string): Promise<DialogRow | undefined> {
-  return db.selectFrom('dialogs').selectAll().where('approval_id', '=', approvalId).executeTakeFirst();
-}
-
-/** Dialogs of a machine whose approval is pending; of one session, if given. */
-export function openDialogs(db: HubDb, machine: string, session?: string): Promise<DialogRow[]> {
-  let query = db
-    .selectFrom('dialogs')
-    .innerJoin('approvals', 'approvals.id', 'dialogs.approval_id')
-    .selectAll('dialogs')
-    .where('dialogs.machine_id', '=', machine)
-    .where('approvals.state', '=', 'pending');
-  if (session !== undefined) query = query.where('dialogs.session', '=', session);
-  return query.execute();
-}
-
-export async function deleteDialogsBefore(db: HubDb, before: number): Promise<void> {
-  await db.deleteFrom('dialogs').where('created_at', '<', before).execute();
 }
 
 // ── wire forms ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ import type {
   Role,
   SystemNotice,
 } from '../../protocol/model.ts';
+import { ATTENTION_SCHEMA, type AttentionTables } from './attention-schema.ts';
 import { MISSION_SCHEMA, type MissionTables } from './mission-schema.ts';
 import { TELEGRAM_SCHEMA, type TelegramTables } from './telegram-schema.ts';
 
@@ -165,6 +166,8 @@ export interface ApprovalTable {
   expires_at: number;
   /** protocol/model Decision. */
   decision: string | null;
+  /** protocol/model Approval.effect. */
+  effect: string | null;
 }
 
 export interface GrantTable {
@@ -273,7 +276,7 @@ export interface KvTable {
   value: string;
 }
 
-export interface HubSchema extends TelegramTables, MissionTables {
+export interface HubSchema extends TelegramTables, MissionTables, AttentionTables {
   machines: MachineTable;
   projects: ProjectTable;
   sessions: SessionTable;
@@ -406,5 +409,6 @@ CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWI
 
 export const HUB_MIGRATIONS: readonly Migration[] = [
   { name: 'the tables of the hub', sql: `${CORE_SCHEMA}${TELEGRAM_SCHEMA}` },
-  { name: 'missions, their logs, what machines can start, open dialogs', sql: MISSION_SCHEMA },
+  { name: 'missions, their logs, what machines can start', sql: MISSION_SCHEMA },
+  { name: 'attention: dialogs, waits, usage, preferences, push', sql: ATTENTION_SCHEMA },
 ];

@@ -7,6 +7,7 @@ import type {
   LaunchSubject,
   Message,
   MessageSubject,
+  QuestionSubject,
   ToolSubject,
 } from '../../protocol/model.ts';
 import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
@@ -44,6 +45,8 @@ export function cardBody(facts: CardFacts): CardBody {
       return launchBody(subject, facts);
     case 'tool':
       return toolBody(subject, facts);
+    case 'question':
+      return questionBody(subject, facts);
   }
 }
 
@@ -126,6 +129,22 @@ function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
   ];
   return withText(lines, subject.input, facts.approval.id);
+}
+
+function questionBody(subject: QuestionSubject, facts: CardFacts): CardBody {
+  const lines = [
+    `❓ <b>${escapeHtml(subject.agent)} asks</b>`,
+    `Session: ${cardParty(subject.from, facts.fromMachine)}`,
+    `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
+  ];
+  const asked = subject.questions.map(({ text, options }) =>
+    [text, ...options.map(({ label }, index) => `${index + 1}. ${label}`)].join('\n'),
+  );
+  return withText(
+    lines,
+    [...(subject.context === undefined ? [] : [subject.context]), ...asked].join('\n\n'),
+    facts.approval.id,
+  );
 }
 
 /** The text as a quote; what does not fit is a file beside the card. */

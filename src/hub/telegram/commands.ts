@@ -82,7 +82,7 @@ function agentLines(agents: readonly Agent[]): string[] {
   const lines = agents.slice(0, LIST_MAX).map((agent) => {
     const live = agent.sessions.filter((session) => session.state !== 'ended');
     const states = live.map((session) =>
-      session.waitingFor === undefined ? session.state : `waits: ${session.waitingFor}`,
+      session.waiting === undefined ? session.state : `waits: ${session.waiting.what}`,
     );
     const mark = agent.machineStatus !== 'online' ? '⚪️' : live.length > 0 ? '🟢' : '🔵';
     const what =
@@ -138,6 +138,7 @@ function subjectWords(approval: Approval): string {
   const { subject } = approval;
   if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
   if (subject.kind === 'tool') return `${partyName(subject.from)} wants to use ${subject.tool}`;
+  if (subject.kind === 'question') return `${partyName(subject.from)} asks: ${subject.summary}`;
   if (subject.kind === 'launch')
     return `${partyName(subject.from)} wants to start ${subject.agent} at ${partyName(subject.to)}`;
   const kind = subject.kind === 'ask' ? 'question' : 'message';

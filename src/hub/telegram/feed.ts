@@ -134,12 +134,12 @@ export class Feed {
     const isOpen = approval.state === 'pending';
     if (!isOpen && (await store.item(key)) === undefined) return;
     const { subject } = approval;
-    if (subject.kind === 'join' || subject.kind === 'tool') {
+    if (subject.kind === 'join' || subject.kind === 'tool' || subject.kind === 'question') {
       const content = cardContent({
         approval,
-        ...(subject.kind === 'tool' ? { fromMachine: await this.#machineName(subject.from) } : {}),
+        ...(subject.kind === 'join' ? {} : { fromMachine: await this.#machineName(subject.from) }),
       });
-      const threadId = subject.kind === 'tool' ? await this.#missionThread(home, subject.missionId) : undefined;
+      const threadId = subject.kind === 'join' ? undefined : await this.#missionThread(home, subject.missionId);
       await outbox.put({
         ...{ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content },
         ...(threadId === undefined ? {} : { threadId }),

@@ -238,7 +238,7 @@ export function fullScene(): Scene {
         makeSession('5f2c9a10-aaaa', 'shop/api', { state: 'working', name: 'order tables', stateSince: past(42) }),
         makeSession('0b77e3d4-bbbb', 'shop/api', {
           state: 'waiting',
-          waitingFor: 'permission prompt',
+          waiting: { kind: 'permission', what: 'permission prompt' },
           rung: 'hooks',
           rungNote: 'It runs in bypass mode, where its inbox would hold what comes from outside.',
         }),

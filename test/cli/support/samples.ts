@@ -112,7 +112,7 @@ export function agent(extra: Partial<Agent> = {}): Agent {
         agentVersion: '2.1.329',
         cwd: '/home/u/app',
         state: 'waiting',
-        waitingFor: 'permission prompt',
+        waiting: { kind: 'permission', what: 'permission prompt' },
         stateSince: T0,
         startedAt: T0,
         rung: 'inbox_socket',

@@ -150,13 +150,13 @@ describe('an agent without an adapter', () => {
     session.screen(screen('prompt'));
     expect(only().state).toBe('idle');
     session.screen(screen('dialog', { title: 'May I?\u0007' }));
-    expect(only()).toMatchObject({ state: 'waiting', waitingFor: 'May I?' });
+    expect(only()).toMatchObject({ state: 'waiting', waiting: { what: 'May I?' } });
     session.event({ kind: 'turn_started', prompt: 'go' });
     session.screen(screen('prompt'));
     expect(only().state).toBe('working');
     session.event({ kind: 'turn_ended', text: '', isError: false, background: false });
     expect(only().state).toBe('idle');
-    expect(only().waitingFor).toBeUndefined();
+    expect(only().waiting).toBeUndefined();
   });
 
   it('is typed to only at a free prompt, and what the gate refuses was not sent', async () => {

@@ -38,7 +38,13 @@ describe('news of a mission', () => {
         for (const [index, given] of reports.entries()) {
           const { state, run, position, reason } = given;
           const full: MissionNews = {
-            ...{ news: 'report', missionId: mission.id, run, number: index + 1, at: new Date(hub.clock.now()).toISOString() },
+            ...{
+              news: 'report',
+              missionId: mission.id,
+              run,
+              number: index + 1,
+              at: new Date(hub.clock.now()).toISOString(),
+            },
             ...(state === undefined ? {} : { state }),
             ...(position === undefined ? {} : { position }),
             ...(reason === undefined ? {} : { reason }),

@@ -205,7 +205,7 @@ export class FakeHub {
       },
       missions: this.missions.services(),
       terminals: { inspect: unused, door: unused },
-      dialogs: { raise: unused, close: unused },
+      dialogs: { raise: unused, close: unused, effect: unused },
       messaging: {
         submitFromMachine: unused,
         applyReceipts: unused,
@@ -322,6 +322,8 @@ export class FakeHub {
         grants: [],
         notices: [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),
         missions: [...this.missions.all.values()],
+        usage: { sessions: [], machines: [] },
+        announcements: [],
       }),
     };
   }

@@ -12,6 +12,7 @@ import { isoTime } from '../../../platform/clock.ts';
 import type { CancelTimer, Clock } from '../../../platform/clock.ts';
 import { readIfThere } from '../../../platform/files.ts';
 import type { Log } from '../../../platform/log.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
 import type { Session, SessionState } from '../../../protocol/model.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
 import type {
@@ -331,7 +332,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     // Without an inbox nothing wakes it but its keyboard, which is ours.
     const typed = run?.runtime === 'terminal' && choice.rung === 'hooks' && state === 'idle';
     const name = plainLine(record?.name, 120);
-    const waitingFor = plainLine(record?.waitingFor, 120);
+    const waiting = state === 'waiting' ? waitOf(plainLine(record?.waitingFor, 500)) : undefined;
     this.#options.book.put({
       id,
       project: this.#options.projects.forDirectory(known.cwd).id,
@@ -341,7 +342,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       cwd: known.cwd,
       ...(record?.version === undefined ? {} : { agentVersion: record.version }),
       state,
-      ...(waitingFor === undefined ? {} : { waitingFor }),
+      ...(waiting === undefined ? {} : { waiting }),
       stateSince: isoTime(since),
       startedAt: isoTime(record?.startedAt ?? known.firstSeen),
       managed: run !== undefined,
@@ -384,6 +385,12 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       );
     }
   }
+}
+
+/** What the registry says that a session waits for ("permission prompt", "input needed"), without what is asked: hooks know that. */
+function waitOf(words: string | undefined): SessionWait {
+  const kind = words?.startsWith('permission') === true ? 'permission' : 'dialog';
+  return { kind, what: words ?? 'its person' };
 }
 
 const HOOK_STATES: Readonly<Partial<Record<HookFacts['moment'], SessionState>>> = {

@@ -15,6 +15,7 @@ import { Emitter } from '../../../platform/emitter.ts';
 import { readIfThere } from '../../../platform/files.ts';
 import type { Log } from '../../../platform/log.ts';
 import { IntercomError } from '../../../protocol/errors.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
 import type { Session, SessionState } from '../../../protocol/model.ts';
 import { RunnerRecord } from '../../../protocol/runner-api.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
@@ -314,11 +315,13 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   }
 }
 
-function stateOf(view: ThreadView): { readonly state: SessionState; readonly waitingFor?: string } {
+function stateOf(view: ThreadView): { readonly state: SessionState; readonly waiting?: SessionWait } {
   const { status } = view;
   if (status.type !== 'active') return { state: 'idle' };
-  if (status.activeFlags.includes('waitingOnApproval')) return { state: 'waiting', waitingFor: 'permission' };
-  if (status.activeFlags.includes('waitingOnUserInput')) return { state: 'waiting', waitingFor: 'an answer' };
+  if (status.activeFlags.includes('waitingOnApproval'))
+    return { state: 'waiting', waiting: { kind: 'permission', what: 'permission' } };
+  if (status.activeFlags.includes('waitingOnUserInput'))
+    return { state: 'waiting', waiting: { kind: 'question', what: 'an answer' } };
   return { state: 'working' };
 }
 

@@ -199,7 +199,7 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
       pid: known.pid,
       cwd: known.cwd,
       state: known.state,
-      ...(known.state === 'waiting' ? { waitingFor: 'permission prompt' } : {}),
+      ...(known.state === 'waiting' ? { waiting: { kind: 'permission' as const, what: 'permission prompt' } } : {}),
       stateSince: isoTime(known.since),
       startedAt: isoTime(known.firstSeen),
       managed: run !== undefined,

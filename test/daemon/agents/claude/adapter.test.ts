@@ -133,7 +133,7 @@ describe('the sessions of Claude Code', () => {
       status: 'waiting',
       waitingFor: 'permission prompt',
     });
-    expect(await until(({ state }) => state === 'waiting')).toMatchObject({ waitingFor: 'permission prompt' });
+    expect(await until(({ state }) => state === 'waiting')).toMatchObject({ waiting: { what: 'permission prompt' } });
     const ended = until(({ id, state }) => id === 'sess-one' && state === 'ended');
     // /clear: another session in the same process.
     record(pid, { sessionId: 'sess-two', procStart: start, messagingSocketPath: path });

@@ -1,5 +1,5 @@
 /**
- * Dialogs of sessions: an agent asks whether it may use a tool, and whoever answers first, at the terminal or from afar, decides.
+ * Dialogs of sessions: an agent asks whether it may use a tool, or asks its person something, and whoever answers first, at the terminal or from afar, decides.
  *
  * Invariants: the asking session is stamped by the hub; a `ref` is asked about once, however often it is raised; what policy or a grant decides is
  * recorded with its rule and answered at once; a decision reaches the machine through the outbox, so that neither side forgets it; a dialog that
@@ -9,8 +9,8 @@ import type { z } from 'zod';
 import { isoTime } from '../../platform/clock.ts';
 import { agentOf, formatAddress, type AgentAddress } from '../../protocol/address.ts';
 import { IntercomError } from '../../protocol/errors.ts';
-import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
-import type { Approval, Decision, ToolSubject } from '../../protocol/model.ts';
+import type { ApprovalEffect, ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
+import type { Approval, Decision, QuestionSubject, ToolSubject } from '../../protocol/model.ts';
 import type { ApprovalDraft, StoredApprovals } from '../approvals/approvals.ts';
 import type { PolicyPort } from '../messaging/context.ts';
 import type { ToolApprovals } from '../services.ts';
@@ -18,15 +18,9 @@ import { approvalById, pendingCount, toApproval } from '../store/approvals.ts';
 import { countUse, liveGrants } from '../store/grants.ts';
 import type { HubStore, HubTransaction } from '../store/hub-store.ts';
 import { sessionById } from '../store/machines.ts';
-import type { DialogRow } from '../store/mission-schema.ts';
-import {
-  dialogByRef,
-  dialogOfApproval,
-  insertDialog,
-  missionById,
-  missionInSession,
-  openDialogs,
-} from '../store/missions.ts';
+import type { DialogRow } from '../store/attention-schema.ts';
+import { dialogByRef, dialogOfApproval, insertDialog, openDialogs } from '../store/dialogs.ts';
+import { missionById, missionInSession } from '../store/missions.ts';
 import { insertOutbox } from '../store/outbox.ts';
 import type { Clock } from '../../platform/clock.ts';
 
@@ -48,7 +42,7 @@ export class HubDialogs implements ToolApprovals {
 
   constructor(parts: DialogParts) {
     this.#parts = parts;
-    parts.approvals.register(['tool'], {
+    parts.approvals.register(['tool', 'question'], {
       onDecided: (transaction, approval) => this.#answer(transaction, approval),
       onExpired: (transaction, approval) => this.#answer(transaction, approval),
     });
@@ -65,6 +59,7 @@ export class HubDialogs implements ToolApprovals {
         ref: raise.ref,
         session: raise.session,
         approval_id: approval.id,
+        bound_to: raise.boundTo ?? 'hello',
         created_at: this.#parts.clock.now(),
       });
       return raised(approval);
@@ -80,12 +75,26 @@ export class HubDialogs implements ToolApprovals {
     });
   }
 
+  /** What came of a decision, as its machine tells. */
+  async effect(machineId: string, { ref, state, reason }: ApprovalEffect): Promise<void> {
+    await this.#parts.store.write(async (transaction) => {
+      const dialog = await dialogByRef(transaction.db, machineId, ref);
+      if (dialog === undefined) return;
+      const at = isoTime(this.#parts.clock.now());
+      await this.#parts.approvals.effect(transaction, dialog.approval_id, {
+        state,
+        at,
+        ...(reason === undefined ? {} : { reason }),
+      });
+    });
+  }
+
   /** What the daemon no longer shows is withdrawn; in the transaction of its hello. */
   async hello(transaction: HubTransaction, machineId: string, open: readonly string[]): Promise<void> {
     const there = new Set(open);
     const now = this.#parts.clock.now();
     const gone = (await openDialogs(transaction.db, machineId)).filter(
-      (dialog) => !there.has(dialog.ref) && now - dialog.created_at >= JUST_NOW_MS,
+      (dialog) => dialog.bound_to === 'hello' && !there.has(dialog.ref) && now - dialog.created_at >= JUST_NOW_MS,
     );
     await this.#withdraw(transaction, gone);
   }
@@ -113,16 +122,33 @@ export class HubDialogs implements ToolApprovals {
     }
     const from: AgentAddress = { kind: 'agent', machine: machineId, project: session.project, session: raise.session };
     const mission = await this.#missionOf(transaction, machineId, raise.session, session.mission);
-    const { tool, summary, input, cut, cwd, intent, suggestions } = raise.subject;
-    const subject: ToolSubject = {
-      kind: 'tool',
-      ...{ tool, summary, input, cut, cwd, suggestions },
-      ...(intent === undefined ? {} : { intent }),
+    const stamped = {
       from: formatAddress(from),
       agent: session.agent,
       ...(mission === undefined ? {} : { missionId: mission }),
     };
-    return this.#decide(transaction, from, subject, raise.expiresInSeconds);
+    if (raise.subject.kind === 'question') {
+      return this.#ask(transaction, questionOf(raise.subject, stamped), raise.expiresInSeconds);
+    }
+    return this.#decide(transaction, from, toolOf(raise.subject, stamped), raise.expiresInSeconds);
+  }
+
+  /** Nobody but a person answers a question: no rule, no grant. */
+  async #ask(transaction: HubTransaction, subject: QuestionSubject, expiresInSeconds: number): Promise<Approval> {
+    await this.#checkRoom(transaction);
+    return this.#parts.approvals.create(transaction, {
+      subject,
+      rule: 'built-in: questions of agents are for people',
+      scopes: ['once'],
+      expiresAt: this.#parts.clock.now() + expiresInSeconds * 1000,
+    });
+  }
+
+  async #checkRoom({ db }: HubTransaction): Promise<void> {
+    if ((await pendingCount(db)) < PENDING_MAX) return;
+    throw new IntercomError('limit_reached', 'Too many approvals wait for a decision already.', {
+      next: 'The dialog stays usable at the terminal.',
+    });
   }
 
   async #decide(
@@ -150,11 +176,7 @@ export class HubDialogs implements ToolApprovals {
     // Nobody has read the rest of an input that is cut, a rule neither.
     const unread = subject.cut && verdict.outcome === 'allow' && !verdict.rule.startsWith('grant ');
     if (verdict.outcome === 'ask' || unread) {
-      if ((await pendingCount(transaction.db)) >= PENDING_MAX) {
-        throw new IntercomError('limit_reached', 'Too many approvals wait for a decision already.', {
-          next: 'The dialog stays usable at the terminal.',
-        });
-      }
+      await this.#checkRoom(transaction);
       return approvals.create(transaction, { ...base, level: verdict.level, scopes: scopesFor(subject) });
     }
     const draft: ApprovalDraft = { ...base, scopes: [] };
@@ -214,8 +236,38 @@ export class HubDialogs implements ToolApprovals {
   }
 }
 
+type Stamped = Pick<ToolSubject, 'from' | 'agent' | 'missionId'>;
+
+/** What the daemon says, without what only the hub may say. */
+function toolOf(
+  { plan, tool, summary, input, cut, cwd, intent, suggestions }: ToolSubject,
+  stamped: Stamped,
+): ToolSubject {
+  return {
+    kind: 'tool',
+    ...(plan === undefined ? {} : { plan }),
+    ...{ tool, summary, input, cut, cwd, suggestions },
+    ...(intent === undefined ? {} : { intent }),
+    ...stamped,
+  };
+}
+
+function questionOf(
+  { source, summary, context, cut, questions, cwd }: QuestionSubject,
+  stamped: Stamped,
+): QuestionSubject {
+  return {
+    kind: 'question',
+    ...{ source, summary, cut, questions, cwd },
+    ...(context === undefined ? {} : { context }),
+    ...stamped,
+  };
+}
+
 /** Once first: a tool is not let run further by a thoughtless tap. */
 function scopesFor(subject: ToolSubject): Approval['scopes'] {
+  // A plan is gone ahead with once; another one is another plan.
+  if (subject.plan === true) return ['once'];
   return ['once', ...(subject.missionId === undefined ? [] : (['mission'] as const)), 'session', 'always'];
 }
 

@@ -1,0 +1,36 @@
+/** Rows of dialogs: which open question of which session an approval is about, by the daemon's own name for it. */
+import type { DialogRow } from './attention-schema.ts';
+import type { HubDb } from './hub-store.ts';
+
+export async function insertDialog(db: HubDb, row: DialogRow): Promise<void> {
+  await db.insertInto('dialogs').values(row).execute();
+}
+
+export function dialogByRef(db: HubDb, machine: string, ref: string): Promise<DialogRow | undefined> {
+  return db
+    .selectFrom('dialogs')
+    .selectAll()
+    .where('machine_id', '=', machine)
+    .where('ref', '=', ref)
+    .executeTakeFirst();
+}
+
+export function dialogOfApproval(db: HubDb, approvalId: string): Promise<DialogRow | undefined> {
+  return db.selectFrom('dialogs').selectAll().where('approval_id', '=', approvalId).executeTakeFirst();
+}
+
+/** Dialogs of a machine whose approval is pending; of one session, if given. */
+export function openDialogs(db: HubDb, machine: string, session?: string): Promise<DialogRow[]> {
+  let query = db
+    .selectFrom('dialogs')
+    .innerJoin('approvals', 'approvals.id', 'dialogs.approval_id')
+    .selectAll('dialogs')
+    .where('dialogs.machine_id', '=', machine)
+    .where('approvals.state', '=', 'pending');
+  if (session !== undefined) query = query.where('dialogs.session', '=', session);
+  return query.execute();
+}
+
+export async function deleteDialogsBefore(db: HubDb, before: number): Promise<void> {
+  await db.deleteFrom('dialogs').where('created_at', '<', before).execute();
+}
