@@ -4,9 +4,22 @@
  * Invariants: every method is one transaction; when its promise resolves, the change is on disk and its event is in the log. Methods throw
  * IntercomError and nothing else. Who acts is always an Actor or a machine id that the caller has authenticated.
  */
+import type {
+  Announced,
+  Announcement,
+  NoticeChannel,
+  NoticeKind,
+  Preferences,
+  PreferencesPatch,
+  Presence,
+  PushSubscription,
+  UsageReport,
+  WaitsPage,
+} from '../protocol/attention.ts';
 import type { HubEvent } from '../protocol/events.ts';
 import type { JoinAccepted, JoinRequest, JoinState } from '../protocol/join.ts';
 import type {
+  AnnounceRequest,
   ApprovalEffect,
   ApprovalRaised,
   CloseApproval,
@@ -191,6 +204,77 @@ export interface ToolApprovals {
   close(machineId: string, close: CloseApproval): Promise<void>;
   /** What came of a decision at the agent's side; the first word counts. */
   effect(machineId: string, effect: ApprovalEffect): Promise<void>;
+}
+
+export interface WaitsQuery {
+  readonly limit: number;
+  /** The id to page backwards from. */
+  readonly before?: string;
+  readonly project?: string;
+  /** How far back the summary reaches. */
+  readonly days: number;
+}
+
+/** What sessions wait for, what they cost, what they say, and who looks. */
+export interface Attention {
+  waits(query: WaitsQuery): Promise<WaitsPage>;
+  /** Throws `limit_reached` where a session announces too much. */
+  announce(machineId: string, request: AnnounceRequest): Promise<Announced>;
+  /** Newest first. */
+  announcements(limit: number): Promise<Announcement[]>;
+  usageChanged(machineId: string, report: UsageReport): Promise<void>;
+  usage(): Promise<Snapshot['usage']>;
+  presence(): Presence;
+  /** A page or table of this operator opened (not looked at yet). */
+  page(operator: string): { looking(looking: boolean): void; close(): void };
+  preferences(operator: string): Promise<Preferences>;
+  changePreferences(operator: string, patch: PreferencesPatch): Promise<Preferences>;
+}
+
+/** Something that operators should notice. */
+export interface Notice {
+  /** The approval's id; `session:<machine>/<session>` for a wait without one, a stall, an end of work: one live notice per session. */
+  readonly key: string;
+  readonly kind: NoticeKind;
+  /** The address that it is about; mutes are held against it. */
+  readonly about?: string;
+  readonly title: string;
+  /** What is asked, whole enough to decide: "Bash: npm publish". */
+  readonly text: string;
+  /** Where the web app shows it. */
+  readonly path: string;
+  readonly approval?: Approval;
+}
+
+/**
+ * show: it stands since half a second and nobody has dealt with it; `ring`: the operators whom each channel may disturb now (looking at it, muted, in their quiet hours or
+ * without that channel: not named). `again`: what is asked has changed since it was shown. withdraw: dealt with, and how, in words.
+ */
+export type NoticeWord =
+  | {
+      readonly word: 'show';
+      readonly notice: Notice;
+      readonly ring: Readonly<Record<NoticeChannel, readonly string[]>>;
+      readonly again: boolean;
+    }
+  | { readonly word: 'withdraw'; readonly key: string; readonly how: string }
+  /** What was held back for these operators (quiet hours, digest), told together. */
+  | {
+      readonly word: 'digest';
+      readonly notices: readonly Notice[];
+      readonly ring: Readonly<Record<NoticeChannel, readonly string[]>>;
+    };
+
+/** Decides who is told of what, once for all channels. Told in order; nothing of it is stored: after a restart what still waits is shown again. */
+export interface Notifier {
+  subscribe(listener: (word: NoticeWord) => void): Unsubscribe;
+}
+
+export interface Push {
+  /** base64url; made at the first start. */
+  readonly publicKey: string;
+  subscribe(operator: string, subscription: PushSubscription): Promise<void>;
+  unsubscribe(operator: string, endpoint: string): Promise<void>;
 }
 
 export interface Registry {
