@@ -11,7 +11,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { formatAddress } from '../../protocol/address.ts';
 import type { DeliverDecision } from '../../protocol/daemon-api.ts';
-import { toIntercomError } from '../../protocol/errors.ts';
+import { toIntercomError, type IntercomError } from '../../protocol/errors.ts';
 import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
 import type { Decision, Session, ToolSubject } from '../../protocol/model.ts';
 import { oneLine, toolInputText, toolWords } from '../agents/tool-words.ts';
@@ -25,7 +25,7 @@ import type { PermissionCall } from './open-dialog.ts';
 const DIALOGS_MAX = 500;
 /** As long as an approval may wait. */
 const EXPIRES_SECONDS = 24 * 3600;
-const RETRY_FIRST_MS = 500;
+const RETRY_FIRST_MS = 200;
 const RETRY_LONGEST_MS = 30_000;
 /** A close that the hub never takes: hello tells it what is open. */
 const CLOSE_TRIES = 12;
@@ -124,7 +124,7 @@ export class PermissionDesk implements DecisionDesk {
       // It may have arrived all the same.
       if (dialog.over) this.#sendClose(dialog);
       if (dialog.over) return;
-      if (error.retry || error.code === 'internal') {
+      if (error.retry || error.code === 'internal' || this.#notToldYet(dialog, error)) {
         const next = Math.min(delay * 2, RETRY_LONGEST_MS);
         dialog.later(this.#options.clock.after(delay, () => void this.#raise(dialog, next)));
         return;
@@ -133,6 +133,11 @@ export class PermissionDesk implements DecisionDesk {
       const why = `No operator could be asked: ${error.message}`;
       this.#finish(dialog, dialog.call.unattended ? this.#deny(dialog.call, why) : '');
     }
+  }
+
+  /** A session that has only just begun: the hub hears of it in a moment, by the way of all changes of sessions. */
+  #notToldYet(dialog: OpenDialog, error: IntercomError): boolean {
+    return error.code === 'unknown_session' && this.#options.book.get(dialog.call.session.id) !== undefined;
   }
 
   #subject({ session, ask, mission }: PermissionCall): ToolSubject {

@@ -314,6 +314,17 @@ describe('faults', () => {
     expect(await asked.decision).toEqual({ behavior: 'allow' });
   });
 
+  it('the hub has not heard of the session yet: it is asked again, and nobody is denied for that', async () => {
+    hub.refuses = new IntercomError('unknown_session', 'The session is not one of laptop.');
+    const asked = hooks.permission('Bash', BASH, { unattended: true });
+    await quiet();
+    hub.refuses = undefined;
+    clock.advance(600);
+    await quiet();
+    decide('allowed', decision());
+    expect(await asked.decision).toEqual({ behavior: 'allow' });
+  });
+
   it('what ended while the hub was away is closed when it is back', async () => {
     const asked = hooks.permission('Bash', BASH);
     await quiet();
