@@ -104,6 +104,7 @@ async function build(
   const approvals: ApprovalCalls = {
     raise: (request) => linkOf(late).missions.raiseApproval(request),
     close: (request) => linkOf(late).missions.closeApproval(request),
+    effect: (effect) => linkOf(late).missions.effect(effect),
   };
   const sessions = await startSessions(options, { machineId, home, store, projects, approvals }, stops);
   const { book, delivery, plain, hooks, managed, desk, servers } = sessions;
