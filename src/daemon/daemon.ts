@@ -31,7 +31,7 @@ import { MachineProfile } from './link/machine-profile.ts';
 import { MachineSecret } from './link/secret.ts';
 import type { DaemonOptions } from './options.ts';
 import { startSessions } from './session-parts.ts';
-import type { ApprovalCalls } from './sessions/permission-desk.ts';
+import type { QuestionCalls } from './sessions/question-desk.ts';
 import { DaemonStore } from './store/store.ts';
 
 export interface Daemon {
@@ -101,12 +101,14 @@ async function build(
 
   // Sessions, launcher, link and listener need each other; what is asked before all are there waits behind the gate.
   const late: { link?: Link; url: () => string } = { url: () => '' };
-  const approvals: ApprovalCalls = {
+  const approvals: QuestionCalls = {
     raise: (request) => linkOf(late).missions.raiseApproval(request),
     close: (request) => linkOf(late).missions.closeApproval(request),
+    effect: (effect) => linkOf(late).missions.effect(effect),
+    state: (ref) => linkOf(late).people.approval(ref),
   };
   const sessions = await startSessions(options, { machineId, home, store, projects, approvals }, stops);
-  const { book, delivery, plain, hooks, managed, desk, servers } = sessions;
+  const { book, delivery, plain, hooks, managed, decisions, questions, servers } = sessions;
   const { launcher, agents } = launchParts(options, {
     machineId,
     missions: store.missions,
@@ -130,7 +132,7 @@ async function build(
     book,
     machine: () => profile.facts,
     missions: launcher,
-    dialogs: desk,
+    dialogs: decisions,
     daemonUrl: () => late.url(),
     version,
     epoch,
@@ -149,7 +151,7 @@ async function build(
     link,
     inbox: store.inbox,
     missions: launcher,
-    dialogs: desk,
+    dialogs: decisions,
     hasProject: (id) => projects.has(id),
     isDegraded: () => store.fault !== undefined,
     onRevoked: async () => {
@@ -210,6 +212,7 @@ async function build(
     projects,
     profile,
     plain,
+    questions,
     hooks,
     hookTally,
     status,

@@ -19,7 +19,9 @@ import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
 import { HookRoutes } from './sessions/hook-routes.ts';
 import { ManagedBook } from './sessions/managed-sessions.ts';
-import { PermissionDesk, type ApprovalCalls } from './sessions/permission-desk.ts';
+import { DecisionDesks } from './sessions/decision-desks.ts';
+import { PermissionDesk } from './sessions/permission-desk.ts';
+import { QuestionDesk, type QuestionCalls } from './sessions/question-desk.ts';
 import { LiveSessions } from './sessions/session-book.ts';
 import type { DaemonStore } from './store/store.ts';
 
@@ -29,7 +31,9 @@ export interface SessionParts {
   readonly hooks: HookRoutes;
   readonly plain: PlainSessions;
   readonly managed: ManagedBook;
-  readonly desk: PermissionDesk;
+  readonly questions: QuestionDesk;
+  /** All desks that wait for people. */
+  readonly decisions: DecisionDesks;
   readonly servers: AgentServers;
 }
 
@@ -40,7 +44,7 @@ export async function startSessions(
     readonly home: string;
     readonly store: DaemonStore;
     readonly projects: ProjectDirectory;
-    readonly approvals: ApprovalCalls;
+    readonly approvals: QuestionCalls;
   },
   stops: (() => void | Promise<void>)[],
 ): Promise<SessionParts> {
@@ -76,6 +80,7 @@ export async function startSessions(
     clock,
   });
   const desk = new PermissionDesk({ machineId, approvals, book, clock, log, uuid: randomUUID });
+  const questions = new QuestionDesk({ machineId, approvals, clock });
   const codex = new CodexAdapter({
     codexHome: env.CODEX_HOME ?? join(home, '.codex'),
     runners: new RunnerFiles(paths.state).root,
@@ -126,5 +131,6 @@ export async function startSessions(
   await gemini.start();
   await plain.start();
   await delivery.start();
-  return { book, delivery, plain, hooks, managed, desk, servers: codex };
+  const decisions = new DecisionDesks([questions], desk);
+  return { book, delivery, plain, hooks, managed, questions, decisions, servers: codex };
 }

@@ -202,6 +202,8 @@ export interface ToolApprovals {
   raise(machineId: string, raise: RaiseApproval): Promise<z.infer<typeof ApprovalRaised>>;
   /** It was answered at the terminal, or is gone. Nothing, where it is over or was never raised. */
   close(machineId: string, close: CloseApproval): Promise<void>;
+  /** How it stands. Throws `unknown_approval` for what this machine never raised. */
+  state(machineId: string, ref: string): Promise<Approval>;
   /** What came of a decision at the agent's side; the first word counts. */
   effect(machineId: string, effect: ApprovalEffect): Promise<void>;
 }

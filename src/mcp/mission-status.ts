@@ -3,12 +3,11 @@
  * agent wrote is marked as such.
  */
 import { z } from 'zod';
-import { LONG_POLL_MAX_SECONDS } from '../protocol/limits.ts';
-import { IntercomError } from '../protocol/errors.ts';
 import { MISSION_STATES, missionIsOver, type MissionState } from '../protocol/mission-life.ts';
 import type { Mission, MissionLogEntry } from '../protocol/mission.ts';
 import { optional } from './tool.ts';
 import type { ToolCall } from './tool.ts';
+import { patiently } from './waiting.ts';
 import { PEER_NOTE, TEXT_PAGE, pageOf, quoted } from './words.ts';
 
 const ResultShape = z.object({
@@ -65,32 +64,12 @@ export const UNDER_WAY: readonly MissionState[] = MISSION_STATES.filter(
 );
 
 /** Waits up to `seconds` until the mission is over (or paused by a person); the newest that was learned comes back. */
-export async function waitForMission(call: ToolCall, first: Mission, seconds: number): Promise<Mission> {
-  const start = call.now();
-  let mission = first;
-  while (UNDER_WAY.includes(mission.state)) {
-    const elapsed = (call.now() - start) / 1000;
-    const left = seconds - elapsed;
-    if (left <= 0 || call.signal.aborted) break;
-    const glance = mission.latest === undefined ? '' : ` · ${mission.latest}`;
-    call.progress(Math.round(elapsed), seconds, `${mission.id}: ${mission.state.replace('_', ' ')}${glance}`);
-    const slice = Math.min(LONG_POLL_MAX_SECONDS, Math.ceil(left));
-    const before = call.now();
-    mission = await nextOf(call, mission, slice);
-    // An answer long before its time without any news: do not turn that into a storm of calls.
-    const early = call.now() - before < (slice * 1000) / 2;
-    if (early && UNDER_WAY.includes(mission.state)) await call.pause(Math.min(1000, left * 1000));
-  }
-  return mission;
-}
-
-async function nextOf(call: ToolCall, mission: Mission, seconds: number): Promise<Mission> {
-  try {
-    return await call.client.mission(mission.id, { seconds, unless: UNDER_WAY, signal: call.signal });
-  } catch (error) {
-    if (error instanceof IntercomError && (error.retry || call.signal.aborted)) return mission;
-    throw error;
-  }
+export function waitForMission(call: ToolCall, first: Mission, seconds: number): Promise<Mission> {
+  return patiently(call, first, seconds, {
+    isSettled: ({ state }) => !UNDER_WAY.includes(state),
+    words: ({ id, state, latest }) => `${id}: ${state.replace('_', ' ')}${latest === undefined ? '' : ` · ${latest}`}`,
+    next: ({ id }, slice) => call.client.mission(id, { seconds: slice, unless: UNDER_WAY, signal: call.signal }),
+  });
 }
 
 export async function missionStatus(

@@ -99,16 +99,9 @@ function later(name: string, what: string, instead: string, input: z.ZodObject):
   });
 }
 
-const text = z.string().max(20_000);
 const line = z.string().max(400);
 
 export const LATER_TOOLS: readonly Tool[] = [
-  later(
-    'intercom_announce',
-    'speak to the person.',
-    'Use intercom_send with to "human" to tell the person something.',
-    z.strictObject({ message: text, category: line.default('milestone'), priority: line.default('normal') }),
-  ),
   later(
     'intercom_upgrade',
     'upgrade the machines.',

@@ -11,9 +11,18 @@ import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { ErrorBody, IntercomError, parseWith } from '../protocol/errors.ts';
 import { HTTP_BODY_MAX, LONG_POLL_MAX_SECONDS } from '../protocol/limits.ts';
-import { CALLER_HEADERS, InboxTaken, LocalMessageStatus, LocalStatus, WhoAmI } from '../protocol/local-api.ts';
+import { Announced, Presence, type Announce } from '../protocol/attention.ts';
+import {
+  CALLER_HEADERS,
+  InboxTaken,
+  LocalMessageStatus,
+  LocalQuestionState,
+  LocalStatus,
+  WhoAmI,
+} from '../protocol/local-api.ts';
 import type {
   LocalFeedback,
+  LocalQuestion,
   LocalRegister,
   LocalSession,
   LocalStart,
@@ -169,6 +178,33 @@ export class LocalClient {
 
   inspectMission(id: string): Promise<Inspection> {
     return this.#post(Inspection, `/local/missions/${encodeURIComponent(id)}/inspect`, {}, true);
+  }
+
+  /** Asks the person of the caller's session; a repeat of its `key` is the same question. */
+  askPerson(question: z.input<typeof LocalQuestion>): Promise<LocalQuestionState> {
+    return this.#post(LocalQuestionState, '/local/questions', question, true);
+  }
+
+  /** How a question stands, or as soon as it is pending no more, at most after `seconds` (one slice: ≤ 25). */
+  question(
+    ref: string,
+    wait?: { readonly seconds: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<LocalQuestionState> {
+    const waitSeconds = Math.min(Math.max(wait?.seconds ?? 0, 0), LONG_POLL_MAX_SECONDS);
+    const path = `/local/questions/${encodeURIComponent(ref)}?wait=${waitSeconds}`;
+    return this.#call(LocalQuestionState, { method: 'GET', path, signal: wait?.signal, repeatable: true, waitSeconds });
+  }
+
+  async withdrawQuestion(ref: string, reason: string): Promise<void> {
+    await this.#post(Ok, `/local/questions/${encodeURIComponent(ref)}/withdraw`, { reason }, true);
+  }
+
+  announce(announcement: z.input<typeof Announce>): Promise<Announced> {
+    return this.#post(Announced, '/local/announcements', announcement, false);
+  }
+
+  presence(): Promise<Presence> {
+    return this.#get(Presence, '/local/presence');
   }
 
   putSession(session: z.input<typeof LocalSession>): Promise<Session> {

@@ -180,10 +180,13 @@ export type ErrorBody = z.infer<typeof ErrorBody>;
 export function parseWith<T>(schema: z.ZodType<T>, value: unknown, what = 'request'): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, 5).map((issue) => ({
-    field: issue.path.map(String).join('.').slice(0, 200),
-    problem: issue.message.slice(0, 300),
-  }));
+  const issues = result.error.issues
+    .flatMap(plainIssues)
+    .slice(0, 5)
+    .map((issue) => ({
+      field: issue.path.map(String).join('.').slice(0, 200),
+      problem: issue.message.slice(0, 300),
+    }));
   const first = issues[0] ?? { field: '', problem: 'not valid' };
   const where = first.field === '' ? `The ${what}` : `${first.field} in the ${what}`;
   throw new IntercomError('invalid_request', `${where} is not valid: ${first.problem}.`, {
@@ -191,6 +194,16 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown, what = 'reque
     next: 'Correct that field and send it again.',
     details: { issues },
   });
+}
+
+/** Of a value that may be of several forms: what is wrong with it in the form that it has. */
+function plainIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const meant = issue.errors.find((form) => form.every(({ code, path }) => code !== 'invalid_type' || path.length > 0));
+  return (meant ?? [])
+    .map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+    .flatMap(plainIssues)
+    .concat(meant === undefined ? [issue] : []);
 }
 
 /** Any thrown thing as an IntercomError; what is not one becomes `internal` with its cause kept. */

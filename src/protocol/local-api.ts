@@ -12,6 +12,11 @@
  *   POST /local/inbox/ack               InboxAck         → Ok                 the hand-out arrived: delivered
  *   POST /local/register                LocalRegister    → Ok
  *   POST /local/feedback                LocalFeedback    → Ok
+ *   POST /local/questions               LocalQuestion    → LocalQuestionState the caller's session asks its person; a repeat of its `key` returns the first
+ *   GET  /local/questions/:ref?wait=    —                → LocalQuestionState waits up to `wait` seconds (≤ 25) while it is pending
+ *   POST /local/questions/:ref/withdraw WithdrawQuestion → Ok                 nobody is to answer it any more
+ *   POST /local/announcements           Announce         → Announced          for now: it is not kept, `unreachable` while the hub is away
+ *   GET  /local/presence                —                → Presence           who looks now
  *   POST /local/missions                LocalStart       → Mission            asks the hub; `unreachable` while it is away
  *   GET  /local/missions?limit=&before= —                → MissionsPage
  *   GET  /local/missions/:id?wait=&unless=  —            → Mission            waits up to `wait` seconds (≤ 25) while its state is in `unless`
@@ -32,9 +37,10 @@
  */
 import { z } from 'zod';
 import { AddressText, ProjectId, SessionId } from './address.ts';
+import { Question } from './attention.ts';
 import { MessageId, ThreadId } from './ids.ts';
 import { FeedbackRequest, MessageStatus, StartMission } from './machine-api.ts';
-import { MessageKind, Priority, Project, Session, Time } from './model.ts';
+import { ApprovalState, Decision, MessageKind, Priority, Project, QuestionSubject, Session, Time } from './model.ts';
 import { BodyText, lineText } from './text.ts';
 
 export const CALLER_HEADERS = {
@@ -141,6 +147,30 @@ export type LocalRegister = z.infer<typeof LocalRegister>;
 export const LocalStart = StartMission.omit({ fromProject: true, fromSession: true });
 export type LocalStart = z.infer<typeof LocalStart>;
 export const LocalFeedback = FeedbackRequest.omit({ fromProject: true, fromSession: true });
+
+/** What a session asks its person with our own tool. The daemon names the session; nobody but a person answers. */
+export const LocalQuestion = z.object({
+  /** Unique per session; a repeat is the same question, and returns what came of it. */
+  key: lineText(200).min(1),
+  context: QuestionSubject.shape.context,
+  cut: QuestionSubject.shape.cut,
+  questions: z.array(Question).min(1).max(20),
+  /** After this nobody can answer it any more. */
+  expiresInSeconds: z.number().int().min(5).max(86_400),
+});
+export type LocalQuestion = z.infer<typeof LocalQuestion>;
+/** Our name for it, from which another call goes on. */
+export const QuestionRef = z.string().regex(/^ask-[0-9a-f]{40}$/, 'not the handle of a question');
+export const LocalQuestionState = z.object({
+  ref: QuestionRef,
+  state: ApprovalState,
+  /** As it was asked first. */
+  questions: z.array(Question).max(20),
+  expiresAt: Time.optional(),
+  decision: Decision.optional(),
+});
+export type LocalQuestionState = z.infer<typeof LocalQuestionState>;
+export const WithdrawQuestion = z.object({ reason: lineText(300) });
 
 export const WhoAmI = z.object({
   /** The caller's own address. */

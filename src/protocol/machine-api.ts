@@ -20,6 +20,7 @@
  *   POST /api/machine/missions/:id/cancel       MissionWord         → Mission              only those that its agents asked for
  *   POST /api/machine/missions/:id/inspect      —                   → Inspection           by policy
  *   POST /api/machine/approvals                 RaiseApproval       → ApprovalRaised       an agent's dialog is open; a repeat of `ref` returns the first
+ *   GET  /api/machine/approvals/:ref            —                   → Approval             how it stands; only what this machine raised
  *   POST /api/machine/approvals/close           CloseApproval       → Ok                   it was answered at the terminal, or is gone
  *   POST /api/machine/approvals/effect          ApprovalEffect      → Ok                   what came of a decision, once
  *   POST /api/machine/usage                     UsageReport         → Ok                   what changed

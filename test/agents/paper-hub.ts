@@ -1,11 +1,12 @@
-/** A hub on paper: what the permission desk raises and closes, read as the hub's API would read it. */
+/** A hub on paper: what the permission desk raises, closes and tells of, read as the hub's API would read it. */
 import { newId } from '../../src/protocol/ids.ts';
-import { CloseApproval, RaiseApproval } from '../../src/protocol/machine-api.ts';
+import { ApprovalEffect, CloseApproval, RaiseApproval } from '../../src/protocol/machine-api.ts';
 import type { ApprovalRaised } from '../../src/protocol/machine-api.ts';
 
 export class PaperHub {
   readonly raised: RaiseApproval[] = [];
   readonly closed: CloseApproval[] = [];
+  readonly effects: ApprovalEffect[] = [];
 
   async raise(request: RaiseApproval): Promise<ApprovalRaised> {
     this.raised.push(RaiseApproval.parse(request));
@@ -14,5 +15,9 @@ export class PaperHub {
 
   async close(request: CloseApproval): Promise<void> {
     this.closed.push(CloseApproval.parse(request));
+  }
+
+  async effect(effect: ApprovalEffect): Promise<void> {
+    this.effects.push(ApprovalEffect.parse(effect));
   }
 }

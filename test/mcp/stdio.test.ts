@@ -159,6 +159,7 @@ describe('fuzz', () => {
   const TOOLS = [
     'send',
     'ask',
+    'ask_human',
     'chat',
     'reply',
     'status',
@@ -226,6 +227,8 @@ describe('fuzz', () => {
       .on('message', () => of)
       .on('trace', () => traceOf(of));
     daemon.on('take', () => ({ messages: [], more: 0 })).on('agents', () => ({ agents: [], at: of.stateSince }));
+    daemon.on('announce', () => ({ id: newId('announcement'), listeners: 0 }));
+    daemon.on('presence', () => ({ operators: [] }));
     daemon.on('register', () => ({ ok: true })).on('feedback', () => ({ ok: true }));
     const server = start();
     await server.initialize();

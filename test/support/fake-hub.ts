@@ -14,7 +14,8 @@ import { IntercomError, type WireError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import * as wire from '../../src/protocol/machine-api.ts';
 import { Mission, MissionNewsRequest, MissionNewsResponse, type MissionNews } from '../../src/protocol/mission.ts';
-import { Trace, type Session } from '../../src/protocol/model.ts';
+import { Announced, Presence } from '../../src/protocol/attention.ts';
+import { Approval, Trace, type Decision, type Session } from '../../src/protocol/model.ts';
 import { sealRotation } from '../../src/protocol/sealing.ts';
 import { HUB_SIGNER } from '../../src/protocol/signing.ts';
 import { z } from 'zod';
@@ -32,6 +33,10 @@ export class FakeHub {
   readonly heartbeats: z.infer<typeof wire.HeartbeatRequest>[] = [];
   readonly sessions: Session[] = [];
   readonly projects: z.infer<typeof wire.ProjectsRequest>['projects'][] = [];
+  /** What is asked of people, by ref; and what came of it. */
+  readonly asked = new Map<string, Approval>();
+  readonly effects: wire.ApprovalEffect[] = [];
+  readonly announced: wire.AnnounceRequest[] = [];
   /** Messages by id, in the order in which they came first. */
   readonly taken = new Map<string, wire.SubmitItem>();
   readonly threads = new Map<string, string>();
@@ -201,6 +206,7 @@ export class FakeHub {
     this.#registration(api);
     this.#messages(api);
     this.#missions(api);
+    this.#people(api);
     this.#app.use((_request, response, next) => {
       response.once('finish', () => this.#tell());
       next();
@@ -281,6 +287,112 @@ export class FakeHub {
       },
     );
     this.#missionCalls(api);
+  }
+
+  /** As an operator: decides what was asked, and tells the daemon. */
+  async decide(ref: string, decision: Partial<Decision> = {}): Promise<void> {
+    const approval = this.asked.get(ref);
+    if (approval === undefined) throw new Error(`nothing was asked as ${ref}`);
+    const made: Decision = {
+      verdict: 'allow',
+      scope: 'once',
+      by: 'gilles',
+      via: 'web',
+      at: new Date(this.#clock.now()).toISOString(),
+      ...decision,
+    };
+    const state = made.verdict === 'allow' ? 'allowed' : 'denied';
+    this.asked.set(ref, { ...approval, state, decision: made });
+    await this.deliver({ item: 'decision', ref, approvalId: approval.id, state, decision: made });
+  }
+
+  #people(api: Api<SignedBy>): void {
+    const ok = { ok: true } as const;
+    const raised = ({ id, state, decision }: Approval): wire.ApprovalRaised => ({
+      id,
+      state,
+      ...(decision === undefined ? {} : { decision }),
+    });
+    api.route(
+      {
+        method: 'POST',
+        path: '/api/machine/approvals',
+        summary: '',
+        body: wire.RaiseApproval,
+        answer: wire.ApprovalRaised,
+      },
+      async ({ body }) => {
+        const known = this.asked.get(body.ref) ?? this.#approval(body);
+        this.asked.set(body.ref, known);
+        return raised(known);
+      },
+    );
+    api.route(
+      {
+        method: 'GET',
+        path: '/api/machine/approvals/:ref',
+        summary: '',
+        params: z.object({ ref: z.string() }),
+        answer: Approval,
+      },
+      async ({ params }) => {
+        const known = this.asked.get(params.ref);
+        if (known === undefined) throw new IntercomError('unknown_approval', 'Nothing was asked.', { next: 'Ask.' });
+        return known;
+      },
+    );
+    api.route(
+      { method: 'POST', path: '/api/machine/approvals/close', summary: '', body: wire.CloseApproval, answer: wire.Ok },
+      async ({ body }) => {
+        const known = this.asked.get(body.ref);
+        if (known?.state === 'pending') this.asked.set(body.ref, { ...known, state: body.outcome });
+        return ok;
+      },
+    );
+    api.route(
+      {
+        method: 'POST',
+        path: '/api/machine/approvals/effect',
+        summary: '',
+        body: wire.ApprovalEffect,
+        answer: wire.Ok,
+      },
+      async ({ body }) => {
+        this.effects.push(body);
+        return ok;
+      },
+    );
+    api.route(
+      {
+        method: 'POST',
+        path: '/api/machine/announcements',
+        summary: '',
+        body: wire.AnnounceRequest,
+        answer: Announced,
+      },
+      async ({ body }) => {
+        this.announced.push(body);
+        return { id: newId('announcement'), listeners: 1 };
+      },
+    );
+    api.route({ method: 'GET', path: '/api/machine/presence', summary: '', answer: Presence }, async () => ({
+      operators: [{ operator: 'gilles', pages: 1, since: new Date(this.#clock.now()).toISOString() }],
+    }));
+  }
+
+  #approval({ subject, expiresInSeconds }: wire.RaiseApproval): Approval {
+    const now = this.#clock.now();
+    return {
+      id: newId('approval'),
+      kind: subject.kind,
+      state: 'pending',
+      subject,
+      shownHash: '0'.repeat(64),
+      rule: 'built-in',
+      scopes: ['once'],
+      createdAt: new Date(now).toISOString(),
+      expiresAt: new Date(now + expiresInSeconds * 1000).toISOString(),
+    };
   }
 
   /** Each call is kept as it came; the answer is `mission`. */

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { resolvePaths } from '../../src/platform/paths.ts';
+import { Announce, Announced, Presence } from '../../src/protocol/attention.ts';
 import { IntercomError, parseWith, toIntercomError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import {
@@ -18,6 +19,8 @@ import {
   InboxTaken,
   LocalFeedback,
   LocalMessageStatus,
+  LocalQuestion,
+  LocalQuestionState,
   LocalRegister,
   LocalSession,
   LocalStart,
@@ -25,6 +28,7 @@ import {
   LocalSubmit,
   WaitFor,
   WhoAmI,
+  WithdrawQuestion,
 } from '../../src/protocol/local-api.ts';
 import {
   AgentsResponse,
@@ -75,6 +79,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
   missionLog: { pattern: /^GET \/local\/missions\/([^/]+)\/log$/, answer: MissionLogPage },
   cancelMission: { pattern: /^POST \/local\/missions\/([^/]+)\/cancel$/, body: MissionWord, answer: Mission },
   inspectMission: { pattern: /^POST \/local\/missions\/([^/]+)\/inspect$/, answer: Inspection },
+  askPerson: { pattern: /^POST \/local\/questions$/, body: LocalQuestion, answer: LocalQuestionState },
+  question: { pattern: /^GET \/local\/questions\/([^/]+)$/, answer: LocalQuestionState },
+  withdrawQuestion: { pattern: /^POST \/local\/questions\/([^/]+)\/withdraw$/, body: WithdrawQuestion, answer: Ok },
+  announce: { pattern: /^POST \/local\/announcements$/, body: Announce, answer: Announced },
+  presence: { pattern: /^GET \/local\/presence$/, answer: Presence },
   whoami: { pattern: /^GET \/local\/whoami$/, answer: WhoAmI },
   status: { pattern: /^GET \/local\/status$/, answer: LocalStatus },
 };

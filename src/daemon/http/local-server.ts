@@ -33,6 +33,7 @@ import type { Link } from '../link/hub-link.ts';
 import type { MachineProfile } from '../link/machine-profile.ts';
 import type { AgentHooks, Delivery, SessionBook } from '../ports.ts';
 import type { RunnerLookup } from '../sessions/managed.ts';
+import type { QuestionDesk } from '../sessions/question-desk.ts';
 import { ProjectDetails } from '../store/facts.ts';
 import type { Inbox } from '../store/inbox.ts';
 import type { AnswerClaims } from './answer-claims.ts';
@@ -41,6 +42,7 @@ import type { HookTally } from './hook-tally.ts';
 import { identify, readCaller, type Identity, type LocalKey } from './local-caller.ts';
 import { MessageWaits } from './message-waits.ts';
 import { missionRoutes } from './mission-routes.ts';
+import { peopleRoutes } from './people-routes.ts';
 import type { PlainSessions } from './plain-sessions.ts';
 
 export interface LocalOptions {
@@ -55,6 +57,7 @@ export interface LocalOptions {
   readonly projects: ProjectDirectory;
   readonly profile: MachineProfile;
   readonly plain: PlainSessions;
+  readonly questions: QuestionDesk;
   readonly inbox: Inbox;
   readonly hooks: AgentHooks;
   readonly hookTally: HookTally;
@@ -87,6 +90,7 @@ export function localApp(options: LocalOptions): Express {
   inboxRoutes(api, options);
   machineRoutes(api, options);
   missionRoutes(api, options.link.missions);
+  peopleRoutes(api, options.questions, options.link.people);
   app.use(api.router);
   finishApp(app, options.log);
   return app;

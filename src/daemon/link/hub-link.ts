@@ -33,6 +33,7 @@ import { HubState } from './hub-state.ts';
 import { lateNotice } from './late-news.ts';
 import { MissionCalls } from './mission-calls.ts';
 import { missionPump } from './mission-news.ts';
+import { PeopleCalls } from './people-calls.ts';
 import { Registration, type MachineFacts } from './registration.ts';
 import type { MachineSecret } from './secret.ts';
 import { StatusDesk } from './status-desk.ts';
@@ -80,6 +81,8 @@ export class Link implements HubLink {
   readonly url: string;
   /** What agents of this machine ask about missions, and the dialogs of its sessions. */
   readonly missions: MissionCalls;
+  /** What agents of this machine have to do with people. */
+  readonly people: PeopleCalls;
   readonly #options: LinkOptions;
   readonly #desk: StatusDesk;
   readonly #joined: Joined | undefined;
@@ -89,6 +92,7 @@ export class Link implements HubLink {
     this.#options = options;
     this.url = options.membership?.url ?? '';
     this.missions = new MissionCalls(() => this.#member().client);
+    this.people = new PeopleCalls(() => this.#member().client);
     this.state = new HubState(options.clock, options.log, options.membership !== undefined);
     this.#desk = new StatusDesk(options.machineId, options.clock);
     this.#joined = options.membership === undefined ? undefined : this.#join(options.membership);

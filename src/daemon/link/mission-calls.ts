@@ -5,6 +5,7 @@ import {
   ApprovalRaised,
   MissionsPage,
   Ok,
+  type ApprovalEffect,
   type CloseApproval,
   type RaiseApproval,
   type StartMission,
@@ -79,6 +80,11 @@ export class MissionCalls {
   /** It was answered at the terminal, or is gone. */
   async closeApproval(body: z.infer<typeof CloseApproval>): Promise<void> {
     await this.#call({ method: 'POST', path: '/api/machine/approvals/close', body }, Ok);
+  }
+
+  /** What came of a decision, once. */
+  async effect(body: z.infer<typeof ApprovalEffect>): Promise<void> {
+    await this.#call({ method: 'POST', path: '/api/machine/approvals/effect', body }, Ok);
   }
 
   async #call<T>(request: OutgoingRequest, schema: z.ZodType<T>): Promise<T> {

@@ -12,7 +12,7 @@ import type { Log } from '../../platform/log.ts';
 import { formatAddress } from '../../protocol/address.ts';
 import type { DeliverDecision } from '../../protocol/daemon-api.ts';
 import { toIntercomError, type IntercomError } from '../../protocol/errors.ts';
-import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
+import type { ApprovalEffect, ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
 import type { Decision, Session, ToolSubject } from '../../protocol/model.ts';
 import { oneLine, toolInputText, toolWords } from '../agents/tool-words.ts';
 import type { SessionBook, Unsubscribe } from '../ports.ts';
@@ -47,6 +47,8 @@ interface BegunTool {
 export interface ApprovalCalls {
   raise(request: RaiseApproval): Promise<ApprovalRaised>;
   close(request: CloseApproval): Promise<void>;
+  /** What came of a decision at the agent's side, once. */
+  effect(effect: ApprovalEffect): Promise<void>;
 }
 
 export interface PermissionDeskOptions {

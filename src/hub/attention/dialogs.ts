@@ -75,6 +75,17 @@ export class HubDialogs implements ToolApprovals {
     });
   }
 
+  async state(machineId: string, ref: string): Promise<Approval> {
+    const row = await this.#parts.store.read(async (db) => {
+      const dialog = await dialogByRef(db, machineId, ref);
+      return dialog === undefined ? undefined : approvalById(db, dialog.approval_id);
+    });
+    if (row !== undefined) return toApproval(row);
+    throw new IntercomError('unknown_approval', 'Nothing was asked by that name from this machine.', {
+      next: 'Ask again.',
+    });
+  }
+
   /** What came of a decision, as its machine tells. */
   async effect(machineId: string, { ref, state, reason }: ApprovalEffect): Promise<void> {
     await this.#parts.store.write(async (transaction) => {

@@ -23,6 +23,7 @@ import {
   MissionNewsRequest,
   MissionNewsResponse,
 } from '../../protocol/mission.ts';
+import { Approval } from '../../protocol/model.ts';
 import { MissionResume, MissionSend, OperatorMission } from '../../protocol/operator-api.ts';
 import type { HubServices, MissionsQuery, Viewer } from '../services.ts';
 import type { RoleRoute } from './role-route.ts';
@@ -30,6 +31,7 @@ import { countText, secondsText } from './queries.ts';
 
 const OK = { ok: true } as const;
 const MissionPath = z.object({ id: z.string().min(1).max(64) });
+const DialogPath = z.object({ ref: z.string().min(8).max(64) });
 const SessionPath = z.object({ machine: MachineId, session: SessionId });
 const Before = z
   .string()
@@ -154,6 +156,16 @@ export function machineMissionRoutes(api: Api<SignedBy>, services: HubServices):
       answer: ApprovalRaised,
     },
     ({ auth, body }) => dialogs.raise(auth.machine, body),
+  );
+  api.route(
+    {
+      method: 'GET',
+      path: '/approvals/:ref',
+      summary: 'How what this machine raised stands',
+      params: DialogPath,
+      answer: Approval,
+    },
+    ({ auth, params }) => dialogs.state(auth.machine, params.ref),
   );
   api.route(
     {

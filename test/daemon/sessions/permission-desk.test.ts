@@ -6,7 +6,12 @@ import { LiveSessions } from '../../../src/daemon/sessions/session-book.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { IntercomError } from '../../../src/protocol/errors.ts';
 import { newId } from '../../../src/protocol/ids.ts';
-import type { ApprovalRaised, CloseApproval, RaiseApproval } from '../../../src/protocol/machine-api.ts';
+import type {
+  ApprovalEffect,
+  ApprovalRaised,
+  CloseApproval,
+  RaiseApproval,
+} from '../../../src/protocol/machine-api.ts';
 import { RaiseApproval as RaiseSchema } from '../../../src/protocol/machine-api.ts';
 import type { Decision, Session, SessionState } from '../../../src/protocol/model.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -21,6 +26,7 @@ class PaperHub {
   byPolicy: Omit<ApprovalRaised, 'id'> | undefined;
   readonly raised: RaiseApproval[] = [];
   readonly closed: CloseApproval[] = [];
+  readonly effects: ApprovalEffect[] = [];
 
   async raise(request: RaiseApproval): Promise<ApprovalRaised> {
     if (this.away) throw new IntercomError('unreachable', 'The hub cannot be reached.');
@@ -32,6 +38,10 @@ class PaperHub {
   async close(request: CloseApproval): Promise<void> {
     if (this.away) throw new IntercomError('unreachable', 'The hub cannot be reached.');
     this.closed.push(request);
+  }
+
+  async effect(effect: ApprovalEffect): Promise<void> {
+    this.effects.push(effect);
   }
 }
 

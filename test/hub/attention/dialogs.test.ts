@@ -68,12 +68,14 @@ describe('a dialog', () => {
     await hub.core.dialogs.close('laptop', { ref: 'never-raised', outcome: 'withdrawn' });
   });
 
-  it('is nobody else to close, and needs a session that lives', async () => {
+  it('is nobody else to close or to look at, and needs a session that lives', async () => {
     await hub.machine('server', ['app']);
     const given = dialog();
     const { id } = await raise(given);
     await hub.core.dialogs.close('server', { ref: given.ref, outcome: 'withdrawn' });
     expect(await state(id)).toBe('pending');
+    expect(await hub.core.dialogs.state('laptop', given.ref)).toMatchObject({ id, state: 'pending' });
+    await expect(hub.core.dialogs.state('server', given.ref)).rejects.toMatchObject({ code: 'unknown_approval' });
     await expect(hub.core.dialogs.raise('server', given)).rejects.toThrow('is not one of server');
   });
 

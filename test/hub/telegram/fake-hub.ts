@@ -205,7 +205,7 @@ export class FakeHub {
       },
       missions: this.missions.services(),
       terminals: { inspect: unused, door: unused },
-      dialogs: { raise: unused, close: unused, effect: unused },
+      dialogs: { raise: unused, close: unused, effect: unused, state: unused },
       messaging: {
         submitFromMachine: unused,
         applyReceipts: unused,

@@ -1,12 +1,12 @@
 /**
- * `intercom hooks install | uninstall | status` for Claude Code: hooks in the user's settings, the MCP server for the user, the skill text.
+ * `intercom hooks install | uninstall | status` for Claude Code: hooks in the user's settings, the MCP server for the user, the skill texts.
  *
  * Invariants: only our own entries are added, replaced and removed, everything else of the files stays byte for byte; installing twice changes
  * nothing; uninstalling right after gives the very bytes back; a backup is kept; a file that is not valid JSON is refused with its line, before
  * anything was written; links are followed and stay links.
  */
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, readFile, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isMissing, privateDirectory, readIfThere, replaceFile } from '../../../platform/files.ts';
@@ -16,6 +16,9 @@ import { HOOK_SCRIPT } from './settings-view.ts';
 
 export const DOORBELL_SCRIPT = 'intercom-doorbell.sh';
 const SCRIPTS = [HOOK_SCRIPT, DOORBELL_SCRIPT];
+/** What agents read when they want to use us: `/intercom`, `/narrate`. */
+const SKILLS = ['intercom', 'narrate'] as const;
+type Skill = (typeof SKILLS)[number];
 /** Where each script finds the daemon. */
 const ENVIRONMENT = 'intercom.env';
 const MANIFEST = 'installed.json';
@@ -82,6 +85,7 @@ export async function installHooks(options: InstallOptions): Promise<InstallRepo
   const plans = [
     await plan(settings, 'hooks added', (text) => withHooks(text, options)),
     await plan(options.userFile, 'MCP server added', (text) => withMcp(text, options)),
+    ...(await Promise.all(SKILLS.map((skill) => skillPlan(options, skill)))),
   ];
   const changes = await copyScripts(options);
   const manifest = await readManifest(options);
@@ -91,7 +95,6 @@ export async function installHooks(options: InstallOptions): Promise<InstallRepo
     await write(change.file, change.after);
     changes.push({ file: change.file, what: change.what });
   }
-  changes.push(...(await copySkill(options)));
   await writeManifest(options, manifest);
   return { changes };
 }
@@ -116,8 +119,8 @@ export async function uninstallHooks(options: InstallOptions): Promise<InstallRe
     Reflect.deleteProperty(manifest, file);
     changes.push({ file: change.file, what: change.what });
   }
+  for (const skill of SKILLS) changes.push(...(await removeSkill(options, manifest, skill)));
   await writeManifest(options, manifest);
-  changes.push(...(await removeSkill(options)));
   for (const name of [...SCRIPTS, ENVIRONMENT]) {
     const file = join(options.hooksDir, name);
     if ((await readIfThere(file)) === undefined) continue;
@@ -132,7 +135,11 @@ export async function hooksStatus(options: InstallOptions): Promise<HooksStatus>
   const parts = [
     await part('hooks', settings, (text) => withHooks(text, options) === text),
     await part('MCP server', options.userFile, (text) => withMcp(text, options) === text),
-    await part('skill', skillFile(options), async (text) => text === (await skillText(options))),
+    ...(await Promise.all(
+      SKILLS.map((skill) =>
+        part(`skill ${skill}`, skillFile(options, skill), async (text) => text === (await skillText(options, skill))),
+      ),
+    )),
     ...(await Promise.all(
       SCRIPTS.map((name) =>
         part(
@@ -322,34 +329,43 @@ async function copyScripts(options: InstallOptions): Promise<{ file: string; wha
   return changes;
 }
 
-function skillFile(options: InstallOptions): string {
-  return join(options.configDir, 'skills', 'intercom', 'SKILL.md');
+function skillFile(options: InstallOptions, skill: Skill): string {
+  return join(options.configDir, 'skills', skill, 'SKILL.md');
 }
 
-function skillText(options: InstallOptions): Promise<string> {
-  return readFile(join(options.source, 'skill', 'intercom', 'SKILL.md'), 'utf8');
+function skillText(options: InstallOptions, skill: Skill): Promise<string> {
+  return readFile(join(options.source, 'skill', skill, 'SKILL.md'), 'utf8');
 }
 
-async function copySkill(options: InstallOptions): Promise<{ file: string; what: string }[]> {
-  const file = skillFile(options);
-  const text = await skillText(options);
+async function skillPlan(options: InstallOptions, skill: Skill): Promise<Change> {
+  const file = skillFile(options, skill);
+  const after = await skillText(options, skill);
+  return { file, what: `/${skill} skill copied`, before: await readIfThere(file), after };
+}
+
+/** A text of another hand that stood there before comes back; one that was changed since stays. */
+async function removeSkill(
+  options: InstallOptions,
+  manifest: Manifest,
+  skill: Skill,
+): Promise<{ file: string; what: string }[]> {
+  const file = skillFile(options, skill);
   const present = await readIfThere(file);
-  if (present === text) return [];
-  await mkdir(dirname(file), { recursive: true });
-  // A text of another hand is kept beside ours.
-  if (present !== undefined) await copyFile(file, `${file}.before-intercom`);
-  await replaceFile(file, text, 0o644);
-  return [{ file, what: 'skill text copied' }];
-}
-
-async function removeSkill(options: InstallOptions): Promise<{ file: string; what: string }[]> {
-  const file = skillFile(options);
-  if ((await readIfThere(file)) !== (await skillText(options))) return [];
+  const real = await realFile(file);
+  const known = manifest[real];
+  Reflect.deleteProperty(manifest, real);
+  if (present === undefined) return [];
+  const isOurs = known === undefined ? present === (await skillText(options, skill)) : hash(present) === known.after;
+  if (!isOurs) return [];
+  if (known !== undefined && known.backup !== null) {
+    await write(file, await readFile(known.backup, 'utf8'));
+    return [{ file, what: `your own /${skill} skill is back` }];
+  }
   await rm(file);
   // Directories that others use stay.
   await rmdir(dirname(file)).catch(() => undefined);
   await rmdir(dirname(dirname(file))).catch(() => undefined);
-  return [{ file, what: 'skill text removed' }];
+  return [{ file, what: `/${skill} skill removed` }];
 }
 
 async function readManifest(options: InstallOptions): Promise<Manifest> {

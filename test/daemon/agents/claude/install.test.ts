@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hooksStatus, installHooks, uninstallHooks } from '../../../../src/daemon/agents/claude/install.ts';
 import type { InstallOptions } from '../../../../src/daemon/agents/claude/install.ts';
@@ -95,6 +95,23 @@ describe('hooks install', () => {
     await expect(read(settings)).rejects.toThrow(/ENOENT/);
     await expect(read(options.userFile)).rejects.toThrow(/ENOENT/);
     await expect(stat(join(options.configDir, 'skills'))).rejects.toThrow(/ENOENT/);
+  });
+
+  it('a skill of the same name comes back as it was, also after an upgrade of ours', async () => {
+    const file = join(options.configDir, 'skills', 'narrate', 'SKILL.md');
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, 'my own way to narrate\n');
+    await installHooks(options);
+    expect(await read(file)).toContain('intercom_announce');
+    const newer = join(home, 'newer');
+    await cp(options.source, newer, { recursive: true });
+    const text = await read(join(newer, 'skill', 'narrate', 'SKILL.md'));
+    await writeFile(join(newer, 'skill', 'narrate', 'SKILL.md'), `${text}\nOne more rule.\n`);
+    await installHooks({ ...options, source: newer });
+    expect(await read(file)).toContain('One more rule.');
+    await uninstallHooks({ ...options, source: newer });
+    expect(await read(file)).toBe('my own way to narrate\n');
+    await expect(stat(join(options.configDir, 'skills', 'intercom'))).rejects.toThrow(/ENOENT/);
   });
 
   it('what the user changed after the installation stays', async () => {
