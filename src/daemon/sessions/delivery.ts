@@ -176,7 +176,7 @@ export class DeliveryEngine implements Delivery {
   awaitAnswer(messageId: string, onAnswer: OnAnswer): Unsubscribe {
     const stop = this.#answers.add(messageId, onAnswer);
     // It may be here already.
-    for (const waiting of this.#waiting.all())
+    for (const waiting of [...this.#waiting.all()])
       if (waiting.message.inReplyTo === messageId) void this.#giveToCall(waiting);
     return stop;
   }
@@ -222,8 +222,7 @@ export class DeliveryEngine implements Delivery {
 
   /** Messages for this session that have not entered its conversation. */
   undelivered(session: string): number {
-    const waits = ({ session: chosen, message }: Waiting) => chosen === session || message.session === session;
-    return this.#waiting.all().filter(waits).length + this.#desk.openCount(session);
+    return this.#waiting.countFor(session) + this.#desk.openCount(session);
   }
 
   /** The turn ended: what had entered the conversation before was in it. */
@@ -284,9 +283,12 @@ export class DeliveryEngine implements Delivery {
 
   #arrived(entries: readonly InboxEntry[]): void {
     for (const entry of entries) if (entry.state === 'dispatched') this.#enqueue(entry, false);
-    const arrived = new Set(entries.map(({ message }) => message.id));
-    for (const waiting of this.#waiting.all()) if (arrived.has(waiting.message.id)) void this.#giveToCall(waiting);
-    this.#expiry.look();
+    for (const { message } of entries) {
+      const waiting = this.#waiting.get(message.id);
+      if (waiting === undefined) continue;
+      this.#expiry.add(message.expiresAt);
+      void this.#giveToCall(waiting);
+    }
     this.#pump();
   }
 
@@ -323,7 +325,7 @@ export class DeliveryEngine implements Delivery {
   #pump(): void {
     if (this.#stopped) return;
     const sessions = this.#options.book.list();
-    const withMail = this.#waiting.assign((waiting) => {
+    const withMail = this.#waiting.assign(sessions, (waiting) => {
       const keep = sessions.find((session) => session.id === waiting.session);
       const choice = chooseSession(waiting.message, sessions, keep?.id ?? this.#threads.of(waiting.message.threadId));
       if (choice !== undefined) this.#threads.note(waiting.message.threadId, choice.id);
@@ -389,7 +391,7 @@ export class DeliveryEngine implements Delivery {
     const hooksHeard = session !== undefined && this.#portOf(session)?.hooksHeard(session.id) === true;
     const byHooks = isChannel(entry.rung) && !untried && hooksHeard;
     this.#enqueue(entry, byHooks);
-    this.#expiry.look();
+    this.#expiry.add(entry.message.expiresAt);
     this.#pump();
   }
 

@@ -17,6 +17,8 @@ export class ExpiryWatch {
     readonly waiting: WaitingMail;
   };
   #cancel: CancelTimer = () => undefined;
+  /** The earliest expiry that is known; what was taken meanwhile may have been it. */
+  #next = Infinity;
   #stopped = false;
 
   constructor(options: {
@@ -28,14 +30,25 @@ export class ExpiryWatch {
     this.#options = options;
   }
 
-  /** What waits has changed. */
+  /** Looks at all that waits, and watches over it. */
   look(): void {
+    let next = Infinity;
+    for (const { message } of this.#options.waiting.all()) next = Math.min(next, Date.parse(message.expiresAt));
+    this.#watch(next);
+  }
+
+  /** Something that expires then waits too. */
+  add(expiresAt: string): void {
+    const at = Date.parse(expiresAt);
+    if (at < this.#next) this.#watch(at);
+  }
+
+  #watch(next: number): void {
     if (this.#stopped) return;
     this.#cancel();
-    const { clock, waiting } = this.#options;
-    const next = Math.min(...waiting.all().map(({ message }) => Date.parse(message.expiresAt)));
-    const wait = Math.min(Math.max(next - clock.now(), SHORTEST_MS), LONGEST_MS);
-    this.#cancel = clock.after(wait, () => void this.#expire());
+    this.#next = next;
+    const wait = Math.min(Math.max(next - this.#options.clock.now(), SHORTEST_MS), LONGEST_MS);
+    this.#cancel = this.#options.clock.after(wait, () => void this.#expire());
   }
 
   stop(): void {
@@ -47,7 +60,7 @@ export class ExpiryWatch {
     const { clock, log, store, waiting } = this.#options;
     const now = clock.now();
     try {
-      for (const { message } of waiting.all()) {
+      for (const { message } of [...waiting.all()]) {
         if (Date.parse(message.expiresAt) > now) continue;
         const reason = 'no session took it before its time was over';
         await store.move(message.id, ['dispatched'], { to: 'expired', reason });
