@@ -38,6 +38,10 @@ export interface StreamParts {
 
 interface Stream {
   readonly socket: WebSocket;
+  /** What the socket writes to. */
+  readonly connection: Duplex;
+  /** Frames of this moment go out together. */
+  corked: boolean;
   readonly operator: string;
   readonly request: IncomingMessage;
   /** Events that wait until the replay is through; undefined once it is live. */
@@ -70,7 +74,17 @@ export class EventStreams {
     this.#admit(request).then(
       (operator) =>
         this.#server.handleUpgrade(request, socket, head, (client) => {
-          this.#start({ socket: client, operator, request, waiting: [], lastSent: 0, alive: true, heard: 0 });
+          this.#start({
+            socket: client,
+            connection: socket,
+            corked: false,
+            operator,
+            request,
+            waiting: [],
+            lastSent: 0,
+            alive: true,
+            heard: 0,
+          });
         }),
       (error: unknown) => refuseUpgrade(socket, error, this.#parts.log, 'a stream could not be opened'),
     );
@@ -161,7 +175,10 @@ export class EventStreams {
 
   #write(stream: Stream, text: string): void {
     if (stream.socket.bufferedAmount > WAITING_BYTES_MAX) stream.socket.terminate();
-    else if (stream.socket.readyState === WebSocket.OPEN) stream.socket.send(text);
+    else if (stream.socket.readyState === WebSocket.OPEN) {
+      cork(stream);
+      stream.socket.send(text);
+    }
   }
 
   async #sendEvent(stream: Stream, event: HubEvent): Promise<void> {
@@ -195,6 +212,17 @@ export class EventStreams {
       });
     }
   }
+}
+
+/** The events of one commit come at once: one write to the socket for all of them instead of one for each. */
+function cork(stream: Stream): void {
+  if (stream.corked) return;
+  stream.corked = true;
+  stream.connection.cork();
+  process.nextTick(() => {
+    stream.corked = false;
+    stream.connection.uncork();
+  });
 }
 
 function isClientFrame(data: RawData): boolean {
