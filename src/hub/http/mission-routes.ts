@@ -1,20 +1,11 @@
-/** The routes about missions, dialogs and looks at sessions: of the machine API (signed) and of the operator API (by role). */
+/** The routes about missions and looks at sessions: of the machine API (signed) and of the operator API (by role). */
 import { z } from 'zod';
 import type { Api } from '../../platform/http/api.ts';
 import type { SignedBy } from '../../platform/http/signed.ts';
 import { MachineId, SessionId } from '../../protocol/address.ts';
 import { isId } from '../../protocol/ids.ts';
 import { LONG_POLL_MAX_SECONDS } from '../../protocol/limits.ts';
-import {
-  ApprovalRaised,
-  CloseApproval,
-  MessageStatus,
-  MissionsPage,
-  MissionWord,
-  Ok,
-  RaiseApproval,
-  StartMission,
-} from '../../protocol/machine-api.ts';
+import { MessageStatus, MissionsPage, MissionWord, StartMission } from '../../protocol/machine-api.ts';
 import { MissionState } from '../../protocol/mission-life.ts';
 import {
   Inspection,
@@ -28,7 +19,6 @@ import type { HubServices, MissionsQuery, Viewer } from '../services.ts';
 import type { RoleRoute } from './role-route.ts';
 import { countText, secondsText } from './queries.ts';
 
-const OK = { ok: true } as const;
 const MissionPath = z.object({ id: z.string().min(1).max(64) });
 const SessionPath = z.object({ machine: MachineId, session: SessionId });
 const Before = z
@@ -76,7 +66,7 @@ function pageOf(query: { limit: number; before?: string | undefined; state?: Mis
 }
 
 export function machineMissionRoutes(api: Api<SignedBy>, services: HubServices): void {
-  const { missions, dialogs } = services;
+  const { missions } = services;
   const viewer = (auth: SignedBy): Viewer => ({ machineId: auth.machine });
   api.route(
     {
@@ -144,29 +134,6 @@ export function machineMissionRoutes(api: Api<SignedBy>, services: HubServices):
       answer: Inspection,
     },
     ({ auth, params }) => missions.inspect(params.id, viewer(auth)),
-  );
-  api.route(
-    {
-      method: 'POST',
-      path: '/approvals',
-      summary: 'A dialog of an agent is open',
-      body: RaiseApproval,
-      answer: ApprovalRaised,
-    },
-    ({ auth, body }) => dialogs.raise(auth.machine, body),
-  );
-  api.route(
-    {
-      method: 'POST',
-      path: '/approvals/close',
-      summary: 'A dialog was answered at the terminal, or is gone',
-      body: CloseApproval,
-      answer: Ok,
-    },
-    async ({ auth, body }) => {
-      await dialogs.close(auth.machine, body);
-      return OK;
-    },
   );
 }
 
