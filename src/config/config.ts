@@ -89,6 +89,12 @@ export interface Config {
     readonly approvalsDays: number;
     readonly backups: number;
   };
+  readonly push: {
+    /** Whom a push service writes to when something is wrong: `mailto:` or `https:`. */
+    readonly contact: string;
+    /** Push services may be at private and loopback addresses, and without TLS. */
+    readonly allowPrivate: boolean;
+  };
   readonly agentLauncher: LauncherConfig;
 }
 
@@ -141,7 +147,14 @@ export function configOf(file: ConfigFile, overrides: Overrides, around: Surroun
     operators,
     ...workOf(file, around.home),
     ...boundsOf(file),
+    push: { contact: contactOf(file), allowPrivate: file.push.allow_private },
   };
+}
+
+/** Some push services refuse a contact at localhost or without a dot. */
+function contactOf({ push, hub }: ConfigFile): string {
+  if (push.contact !== undefined) return push.contact;
+  return hub.dashboard_url?.startsWith('https://') === true ? hub.dashboard_url : 'mailto:operator@intercom.invalid';
 }
 
 function workOf(file: ConfigFile, home: string): Pick<Config, 'discovery' | 'projects' | 'agentLauncher'> {

@@ -155,6 +155,15 @@ const retention = z.object({
   backups: z.number().int().min(1).max(100).default(5),
 });
 
+/** RFC 8292: push services want to know whom to write to. */
+const contact = z
+  .string()
+  .max(300)
+  .regex(/^(mailto:\S+@\S+|https:\/\/\S+)$/, {
+    message: 'mailto:you@example.org, or an address that begins with https://',
+  });
+const push = z.object({ contact: contact.optional(), allow_private: z.boolean().default(false) });
+
 const dispatcherMemory = z.object({
   enabled: z.boolean().default(true),
   max_messages: z.number().int().min(1).max(1000).default(10),
@@ -192,6 +201,7 @@ export const ConfigFile = z.object({
   limits: limits.prefault({}),
   inbox: inbox.prefault({}),
   retention: retention.prefault({}),
+  push: push.prefault({}),
   agent_launcher: launcherSection.prefault({}),
   dispatcher: dispatcher.prefault({}),
   voice: voice.prefault({}),
@@ -232,6 +242,7 @@ export const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   limits: Object.keys(limits.shape),
   inbox: Object.keys(inbox.shape),
   retention: Object.keys(retention.shape),
+  push: Object.keys(push.shape),
   agent_launcher: Object.keys(launcherSection.shape),
   'agent_launcher.agents.*': AGENT_KEYS,
   dispatcher: Object.keys(dispatcher.shape),

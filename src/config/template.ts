@@ -107,6 +107,10 @@ function rest(): string {
 #   messages_per_pair_per_minute: 30
 #   ask_depth: 4
 
+# push:                              # notices of the web app on your phone
+#   contact: mailto:you@example.org  # whom the push services of the browsers may write to
+#   allow_private: false             # true: push services of your own, at private addresses
+
 # retention:
 #   messages_days: 365
 #   events_days: 30

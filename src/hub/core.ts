@@ -13,6 +13,7 @@ import { MachineNotices } from './notices/machine-notices.ts';
 import { HubRegistry, type RegistryHooks } from './registry/registry.ts';
 import type { MissionLimitsOfHub } from './missions/context.ts';
 import { DEFAULT_MISSION_LIMITS } from './missions/context.ts';
+import { HubAttention } from './attention/attention.ts';
 import { HubDialogs } from './attention/dialogs.ts';
 import { HubMissions } from './missions/missions.ts';
 import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/housekeeping.ts';
@@ -45,6 +46,7 @@ export interface HubCore {
   readonly missions: HubMissions;
   readonly terminals: HubTerminals;
   readonly dialogs: HubDialogs;
+  readonly attention: HubAttention;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -102,8 +104,13 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
   );
   built.missions = missions;
   messaging.carry(missions.items);
-  const dialogs = new HubDialogs({ store, approvals, policy, clock, kick: (id) => messaging.kick(id) });
-  registry.connect(hooksOf(messaging, missions, dialogs));
+  const attention = new HubAttention({ store, events, clock, isAway: (id) => registry.isAway(id) });
+  const dialogs = new HubDialogs({
+    ...{ store, approvals, policy, clock },
+    kick: (id) => messaging.kick(id),
+    waits: (...raised) => attention.waitsOf.raised(...raised),
+  });
+  registry.connect(hooksOf({ messaging, missions, dialogs, attention }));
   const housekeeping = new Housekeeping(store, clock, log, { ...DEFAULT_RETENTION, ...options.retention });
   return {
     events,
@@ -113,8 +120,10 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
     missions,
     terminals,
     dialogs,
+    attention,
     start: async () => {
       await registry.start();
+      await attention.start();
       await approvals.start();
       await missions.start();
       await messaging.start();
@@ -137,7 +146,9 @@ function missionLimits({ limits, missionLimits: given }: HubCoreOptions): Missio
 }
 
 /** What the registry tells of machines and sessions, to everybody whom it concerns. */
-function hooksOf(messaging: HubMessaging, missions: HubMissions, dialogs: HubDialogs): RegistryHooks {
+function hooksOf(parts: Pick<HubCore, 'messaging' | 'missions' | 'dialogs' | 'attention'>): RegistryHooks {
+  const { messaging, missions, dialogs } = parts;
+  const waits = parts.attention.waitsOf;
   return {
     kick: (machineId) => messaging.kick(machineId),
     sessionEnded: async (transaction, machineId, session) => {
@@ -147,7 +158,12 @@ function hooksOf(messaging: HubMessaging, missions: HubMissions, dialogs: HubDia
     hello: async (transaction, machineId, hello) => {
       await missions.hello(transaction, machineId, hello);
       await dialogs.hello(transaction, machineId, hello.dialogs);
+      await waits.machineBack(transaction, machineId);
     },
+    sessionChanged: (transaction, machineId, session, before) =>
+      waits.sessionChanged(transaction, machineId, session, before),
+    machineAway: (transaction, machineId) => waits.machineAway(transaction, machineId),
+    machineBack: (transaction, machineId) => waits.machineBack(transaction, machineId),
     machineGone: async (machineId, reason) => {
       await messaging.machineGone(machineId, reason);
       await missions.machineGone(machineId, reason);

@@ -18,6 +18,7 @@ import { IntercomError } from '../protocol/errors.ts';
 import type { Surface } from '../protocol/model.ts';
 import type { HubStatus, SignInLink } from '../protocol/operator-api.ts';
 import { PolicyEngine } from './approvals/policy-service.ts';
+import { HubNotifier } from './attention/notifier.ts';
 import { createHubCore, type HubCore } from './core.ts';
 import { StoredEventLog } from './events.ts';
 import { isLoopback } from './joins/daemon-url.ts';
@@ -25,6 +26,8 @@ import { newMachineSecret, StoredJoins } from './joins/joins.ts';
 import { startHubHttp, type HubHttp } from './http/server.ts';
 import { StoredNotices } from './notices/notices.ts';
 import { ConfiguredOperators } from './operators/operators.ts';
+import { pushKeys } from './push/keys.ts';
+import { HubPush } from './push/push.ts';
 import type { HubServices } from './services.ts';
 import { hubStatus, takeSnapshot } from './snapshot.ts';
 import { HubStore } from './store/hub-store.ts';
@@ -87,6 +90,8 @@ interface Parts {
   readonly policy: PolicyEngine;
   readonly joins: StoredJoins;
   readonly operators: ConfiguredOperators;
+  readonly notifier: HubNotifier;
+  readonly push: HubPush;
 }
 
 type Telegram = { stop(): Promise<void>; status(): Promise<HubStatus['telegram']> };
@@ -141,7 +146,14 @@ class Hub implements RunningHub {
         knowsOperator: (name) => config.operators.some((operator) => operator.name === name),
       });
       const joins = joinsOf(options, clock, store, core);
-      const hub = new Hub(options, clock, { store, core, notices: shown, policy, joins, operators });
+      const notifier = new HubNotifier(log);
+      const push = new HubPush({
+        ...{ store, clock },
+        keys: await pushKeys(paths.pushKeys),
+        allowPrivate: config.push.allowPrivate,
+      });
+      const parts = { store, core, notices: shown, policy, joins, operators, notifier, push };
+      const hub = new Hub(options, clock, parts);
       running = hub;
       return hub;
     } catch (error) {
@@ -155,11 +167,11 @@ class Hub implements RunningHub {
     this.#clock = clock;
     this.#parts = parts;
     this.#startedAt = clock.now();
-    const { joins, policy, operators, notices } = parts;
-    const { events, messaging, approvals, registry, missions, terminals, dialogs } = parts.core;
+    const { joins, policy, operators, notices, notifier, push } = parts;
+    const { events, messaging, approvals, registry, missions, terminals, dialogs, attention } = parts.core;
     const services = {
       ...{ events, messaging, approvals, registry, joins, policy, operators, notices },
-      ...{ missions, terminals, dialogs },
+      ...{ missions, terminals, dialogs, attention, notifier, push },
     };
     this.services = { ...services, snapshot: (actor) => takeSnapshot(services, parts.store, clock, actor) };
   }

@@ -15,6 +15,7 @@ const MISSIONS_PAGE = 200;
 const MISSIONS_OVER = 50;
 const APPROVALS_PENDING = 200;
 const APPROVALS_RECENT = 50;
+const ANNOUNCEMENTS = 50;
 
 /** The snapshot is at least as new as its number: what comes after it on the stream may be in it already, and only replaces it. */
 export async function takeSnapshot(
@@ -24,18 +25,22 @@ export async function takeSnapshot(
   actor: Actor,
 ): Promise<Snapshot> {
   const { epoch, lastSeq } = services.events;
-  const [machines, agents, pending, waiting, recent, threads, grants, notices, live, over] = await Promise.all([
-    services.registry.machines(),
-    services.registry.agents('all'),
-    services.approvals.list({ state: 'pending', order: 'oldest', limit: APPROVALS_PENDING }),
-    store.read(pendingCount),
-    services.approvals.list({ limit: APPROVALS_RECENT }),
-    services.messaging.threads({ limit: THREADS }),
-    services.policy.grants(),
-    services.notices.live(),
-    liveMissions(services),
-    services.missions.list({ state: 'over', limit: MISSIONS_OVER }),
-  ]);
+  const { attention } = services;
+  const [machines, agents, pending, waiting, recent, threads, grants, notices, live, over, usage, announcements] =
+    await Promise.all([
+      services.registry.machines(),
+      services.registry.agents('all'),
+      services.approvals.list({ state: 'pending', order: 'oldest', limit: APPROVALS_PENDING }),
+      store.read(pendingCount),
+      services.approvals.list({ limit: APPROVALS_RECENT }),
+      services.messaging.threads({ limit: THREADS }),
+      services.policy.grants(),
+      services.notices.live(),
+      liveMissions(services),
+      services.missions.list({ state: 'over', limit: MISSIONS_OVER }),
+      attention.usage(),
+      attention.announcements(ANNOUNCEMENTS),
+    ]);
   const shown = new Set(pending.map((approval) => approval.id));
   return {
     epoch,
@@ -51,8 +56,8 @@ export async function takeSnapshot(
     grants,
     notices,
     missions: [...live, ...over.missions],
-    usage: { sessions: [], machines: [] },
-    announcements: [],
+    usage,
+    announcements,
   };
 }
 

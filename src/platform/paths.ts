@@ -21,6 +21,8 @@ export interface Paths {
   /** The hub's operator socket and the key that goes with it. */
   readonly hubSocket: string;
   readonly hubKey: string;
+  /** The key pair that the hub signs web push with. */
+  readonly pushKeys: string;
   /** The daemon's local socket, and its key (also as a header file for curl). */
   readonly daemonSocket: string;
   readonly daemonKey: string;
@@ -56,6 +58,7 @@ export function resolvePaths(env: NodeJS.ProcessEnv, home: string = homedir()): 
     daemonDatabase: join(state, 'daemon.db'),
     hubSocket: join(runtime, 'hub.sock'),
     hubKey: join(state, 'hub.key'),
+    pushKeys: join(state, 'push.keys'),
     daemonSocket: join(runtime, 'daemon.sock'),
     daemonKey: join(state, 'daemon.key'),
     daemonKeyHeader: join(state, 'daemon.key.header'),

@@ -111,6 +111,7 @@ export const WaitSummary = z.object({
   medianMs: z.number().nonnegative(),
   longestMs: z.number().nonnegative(),
 });
+export type WaitSummary = z.infer<typeof WaitSummary>;
 export const WaitsPage = z.object({ waits: z.array(Wait), more: z.boolean(), summary: z.array(WaitSummary) });
 export type WaitsPage = z.infer<typeof WaitsPage>;
 
@@ -235,7 +236,11 @@ export const Preferences = z.object({
     .default(0),
 });
 export type Preferences = z.infer<typeof Preferences>;
-export const PreferencesPatch = Preferences.partial().extend({
+/** What is not named stays. `channels` is taken kind by kind, `mutes` as a whole. No defaults: they would overwrite what is not named. */
+export const PreferencesPatch = z.object({
+  channels: Preferences.shape.channels.unwrap().optional(),
+  mutes: Preferences.shape.mutes.unwrap().optional(),
+  digestMinutes: Preferences.shape.digestMinutes.unwrap().optional(),
   /** `null` takes them away. */
   muteUntil: Time.nullable().optional(),
   quiet: Preferences.shape.quiet.unwrap().nullable().optional(),

@@ -35,6 +35,13 @@ export interface DialogParts {
   readonly clock: Clock;
   /** Something lies in the outbox of this machine. */
   readonly kick: (machineId: string) => void;
+  /** A dialog waits for an answer from afar. */
+  readonly waits: (
+    transaction: HubTransaction,
+    machineId: string,
+    session: string,
+    approval: Approval,
+  ) => Promise<void>;
 }
 
 export class HubDialogs implements ToolApprovals {
@@ -62,6 +69,7 @@ export class HubDialogs implements ToolApprovals {
         bound_to: raise.boundTo ?? 'hello',
         created_at: this.#parts.clock.now(),
       });
+      if (approval.state === 'pending') await this.#parts.waits(transaction, machineId, raise.session, approval);
       return raised(approval);
     });
   }

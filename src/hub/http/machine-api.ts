@@ -27,6 +27,7 @@ import {
 import { Trace } from '../../protocol/model.ts';
 import type { HubServices } from '../services.ts';
 import { callerAddress } from './caller-address.ts';
+import { machineAttentionRoutes } from './attention-routes.ts';
 import { machineMissionRoutes } from './mission-routes.ts';
 import { pageOf, PageQueryText } from './queries.ts';
 
@@ -50,6 +51,7 @@ export function machineApi(
   presenceRoutes(api, services, parts);
   messageRoutes(api, services);
   machineMissionRoutes(api, services);
+  machineAttentionRoutes(api, services);
   return api;
 }
 

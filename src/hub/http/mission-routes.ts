@@ -1,20 +1,11 @@
-/** The routes about missions, dialogs and looks at sessions: of the machine API (signed) and of the operator API (by role). */
+/** The routes about missions and looks at sessions: of the machine API (signed) and of the operator API (by role). */
 import { z } from 'zod';
 import type { Api } from '../../platform/http/api.ts';
 import type { SignedBy } from '../../platform/http/signed.ts';
 import { MachineId, SessionId } from '../../protocol/address.ts';
 import { isId } from '../../protocol/ids.ts';
 import { LONG_POLL_MAX_SECONDS } from '../../protocol/limits.ts';
-import {
-  ApprovalRaised,
-  CloseApproval,
-  MessageStatus,
-  MissionsPage,
-  MissionWord,
-  Ok,
-  RaiseApproval,
-  StartMission,
-} from '../../protocol/machine-api.ts';
+import { MessageStatus, MissionsPage, MissionWord, StartMission } from '../../protocol/machine-api.ts';
 import { MissionState } from '../../protocol/mission-life.ts';
 import {
   Inspection,
@@ -23,15 +14,12 @@ import {
   MissionNewsRequest,
   MissionNewsResponse,
 } from '../../protocol/mission.ts';
-import { Approval } from '../../protocol/model.ts';
 import { MissionResume, MissionSend, OperatorMission } from '../../protocol/operator-api.ts';
 import type { HubServices, MissionsQuery, Viewer } from '../services.ts';
 import type { RoleRoute } from './role-route.ts';
 import { countText, secondsText } from './queries.ts';
 
-const OK = { ok: true } as const;
 const MissionPath = z.object({ id: z.string().min(1).max(64) });
-const DialogPath = z.object({ ref: z.string().min(8).max(64) });
 const SessionPath = z.object({ machine: MachineId, session: SessionId });
 const Before = z
   .string()
@@ -78,7 +66,7 @@ function pageOf(query: { limit: number; before?: string | undefined; state?: Mis
 }
 
 export function machineMissionRoutes(api: Api<SignedBy>, services: HubServices): void {
-  const { missions, dialogs } = services;
+  const { missions } = services;
   const viewer = (auth: SignedBy): Viewer => ({ machineId: auth.machine });
   api.route(
     {
@@ -146,39 +134,6 @@ export function machineMissionRoutes(api: Api<SignedBy>, services: HubServices):
       answer: Inspection,
     },
     ({ auth, params }) => missions.inspect(params.id, viewer(auth)),
-  );
-  api.route(
-    {
-      method: 'POST',
-      path: '/approvals',
-      summary: 'A dialog of an agent is open',
-      body: RaiseApproval,
-      answer: ApprovalRaised,
-    },
-    ({ auth, body }) => dialogs.raise(auth.machine, body),
-  );
-  api.route(
-    {
-      method: 'GET',
-      path: '/approvals/:ref',
-      summary: 'How what this machine raised stands',
-      params: DialogPath,
-      answer: Approval,
-    },
-    ({ auth, params }) => dialogs.state(auth.machine, params.ref),
-  );
-  api.route(
-    {
-      method: 'POST',
-      path: '/approvals/close',
-      summary: 'A dialog was answered at the terminal, or is gone',
-      body: CloseApproval,
-      answer: Ok,
-    },
-    async ({ auth, body }) => {
-      await dialogs.close(auth.machine, body);
-      return OK;
-    },
   );
 }
 

@@ -29,6 +29,7 @@ import {
   ThreadsPage,
 } from '../../protocol/operator-api.ts';
 import type { HubServices } from '../services.ts';
+import { operatorAttentionRoutes } from './attention-routes.ts';
 import { operatorMissionRoutes } from './mission-routes.ts';
 import type { RoleRoute } from './role-route.ts';
 import { requireRole, type Caller, type OperatorAuth } from './operator-auth.ts';
@@ -66,6 +67,7 @@ export function operatorApi(parts: OperatorApiParts): Api<Caller> {
   machineRoutes(parts, needs);
   policyRoutes(parts, needs);
   operatorMissionRoutes(parts.services, needs('viewer'), needs('operator'));
+  operatorAttentionRoutes(parts.services, needs('viewer'));
   return api;
 }
 

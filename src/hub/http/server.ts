@@ -69,7 +69,11 @@ export async function startHubHttp(options: HubHttpOptions): Promise<HubHttp> {
     owner: options.owner,
     isLocal: (request) => local.has(request),
   });
-  const streams = new EventStreams({ events: options.services.events, auth, clock, log });
+  const streams = new EventStreams({
+    events: options.services.events,
+    attention: options.services.attention,
+    ...{ auth, clock, log },
+  });
   const terminals = new TerminalRelay({ terminals: options.services.terminals, auth, clock, log });
   const upgrade: UpgradeListener = (request, socket, head) => {
     const target = request.url?.startsWith(TERMINALS_PATH) === true ? terminals : streams;

@@ -2,7 +2,8 @@
  * The event stream: one WebSocket per web page or `events --follow`, `/api/operator/stream?after=epoch:seq`.
  *
  * Invariants: the first frame is `hello`; what a client missed comes before what is new, in the order of the numbers, without a hole; a client
- * that does not read is cut off before it costs memory, and resumes from its number; who is signed out is cut off at the next ping.
+ * that does not read is cut off before it costs memory, and resumes from its number; who is signed out is cut off at the next ping; a client is looked at
+ * only from when it says so until it says otherwise or its connection ends, and one that does not answer a ping is ended at the next.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -11,7 +12,7 @@ import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import { ClientFrame, type HubEvent, type StreamFrame } from '../../protocol/events.ts';
-import type { EventLog } from '../services.ts';
+import type { Attention, EventLog } from '../services.ts';
 import type { OperatorAuth } from './operator-auth.ts';
 import { positionOf } from './queries.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -20,7 +21,7 @@ const PATH = '/api/operator/stream';
 const STREAMS_MAX = 200;
 const STREAMS_PER_OPERATOR = 30;
 const PING_MS = 20_000;
-/** Clients say nothing but `pong`. */
+/** Clients say little: `pong`, and whether they are looked at. */
 const CLIENT_FRAME_MAX = 1_024;
 const CLIENT_FRAMES_PER_PING = 50;
 /** Bytes that may wait for a slow client. */
@@ -31,6 +32,8 @@ const WAITING_EVENTS_MAX = 5_000;
 
 export interface StreamParts {
   readonly events: EventLog;
+  /** Who looks. */
+  readonly attention: Pick<Attention, 'page'>;
   readonly auth: OperatorAuth;
   readonly clock: Clock;
   readonly log: Log;
@@ -116,16 +119,22 @@ export class EventStreams {
   #start(stream: Stream): void {
     this.#streams.add(stream);
     const { socket } = stream;
+    const page = this.#parts.attention.page(stream.operator);
     socket.on('error', () => socket.terminate());
-    socket.on('close', () => this.#streams.delete(stream));
+    socket.on('close', () => {
+      this.#streams.delete(stream);
+      page.close();
+    });
     socket.on('pong', () => {
       stream.alive = true;
     });
     socket.on('message', (data, isBinary) => {
       stream.alive = true;
       stream.heard += 1;
+      const frame = isBinary ? undefined : clientFrame(data);
       if (stream.heard > CLIENT_FRAMES_PER_PING) socket.close(1008, 'too many frames');
-      else if (isBinary || !isClientFrame(data)) socket.close(1008, 'only {"frame":"pong"} is understood');
+      else if (frame === undefined) socket.close(1008, 'this frame is not understood');
+      else if (frame.frame === 'looking') page.looking(frame.looking);
     });
     this.#replay(stream).catch((error: unknown) => {
       this.#parts.log.warn({ err: error }, 'a stream could not be replayed');
@@ -225,12 +234,12 @@ function cork(stream: Stream): void {
   });
 }
 
-function isClientFrame(data: RawData): boolean {
+function clientFrame(data: RawData): ClientFrame | undefined {
   try {
     const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
-    return ClientFrame.safeParse(JSON.parse(bytes.toString('utf8'))).success;
+    return ClientFrame.safeParse(JSON.parse(bytes.toString('utf8'))).data;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -20,6 +20,8 @@ export interface SessionParts {
   readonly events: EventAppender;
   readonly now: number;
   readonly ended: (session: string) => Promise<void>;
+  /** Told last, when all of the change is stored. */
+  readonly changed: (session: Session, before: Session | undefined) => Promise<void>;
 }
 
 /** Makes this the list of the machine's projects. */
@@ -41,7 +43,7 @@ export async function saveChanged(parts: SessionParts, sessions: readonly Sessio
     const before = await sessionById(transaction.db, machineId, session.id);
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(session)) continue;
     if (before === undefined) await checkRoom(parts);
-    await store(parts, session);
+    await store(parts, session, before);
   }
 }
 
@@ -56,16 +58,17 @@ export async function endMissing(parts: SessionParts, sessions: readonly Session
 
 export async function endSession(parts: SessionParts, session: Session): Promise<void> {
   const at = isoTime(parts.now);
-  await store(parts, { ...session, state: 'ended', stateSince: at, endedAt: at });
+  await store(parts, { ...session, state: 'ended', stateSince: at, endedAt: at }, session);
 }
 
-async function store(parts: SessionParts, session: Session): Promise<void> {
+async function store(parts: SessionParts, session: Session, before: Session | undefined): Promise<void> {
   const { transaction, machineId, events } = parts;
   const over = session.state === 'ended';
   const endedAt = session.endedAt === undefined ? parts.now : Date.parse(session.endedAt);
   await saveSession(transaction.db, machineId, session, over ? endedAt : null);
   await events.append(transaction, { type: 'session.changed', machineId, session });
   if (over) await parts.ended(session.id);
+  await parts.changed(session, before);
 }
 
 async function checkRoom(parts: SessionParts): Promise<void> {

@@ -31,6 +31,16 @@ import { MachineWatch } from './watch.ts';
 /** Messaging, as the registry needs it. */
 export interface RegistryHooks {
   sessionEnded(transaction: HubTransaction, machineId: string, session: string): Promise<void>;
+  /** It is stored, and is not what it was. */
+  sessionChanged?(
+    transaction: HubTransaction,
+    machineId: string,
+    session: Session,
+    before: Session | undefined,
+  ): Promise<void>;
+  /** It is not heard from any more, or is again (without a hello). */
+  machineAway?(transaction: HubTransaction, machineId: string): Promise<void>;
+  machineBack?(transaction: HubTransaction, machineId: string): Promise<void>;
   /** What the machine says about missions, agents and dialogs, in the transaction of its hello. */
   hello?(transaction: HubTransaction, machineId: string, hello: HelloRequest): Promise<void>;
   /** Fails what is under way with a machine that was put out. */
@@ -168,8 +178,12 @@ export class HubRegistry implements Registry, MachineDirectory {
         outbox: beat.outbox,
       });
       const wasAway = this.#watch.heard(machineId);
-      if (wasAway) await this.#changed(transaction, machineId);
-      else await this.#remember(transaction, machineId);
+      if (wasAway) {
+        await this.#changed(transaction, machineId);
+        await this.#hooks?.machineBack?.(transaction, machineId);
+      } else {
+        await this.#remember(transaction, machineId);
+      }
       return { resync: row.epoch !== beat.epoch, isBack: wasAway };
     });
     this.#afterWord(machineId);
@@ -296,6 +310,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       await changeMachine(transaction.db, machineId, { left_at: this.#parts.clock.now() });
       this.#watch.out(machineId);
       await this.#changed(transaction, machineId);
+      await this.#hooks?.machineAway?.(transaction, machineId);
     });
   }
 
@@ -306,6 +321,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       events: this.#parts.events,
       now: this.#parts.clock.now(),
       ended: async (session) => this.#hooks?.sessionEnded(transaction, machineId, session),
+      changed: async (session, before) => this.#hooks?.sessionChanged?.(transaction, machineId, session, before),
     };
   }
 
@@ -326,7 +342,9 @@ export class HubRegistry implements Registry, MachineDirectory {
   async #announce(machineId: string): Promise<void> {
     try {
       await this.#parts.store.write(async (transaction) => {
-        if ((await machineById(transaction.db, machineId)) !== undefined) await this.#changed(transaction, machineId);
+        if ((await machineById(transaction.db, machineId)) === undefined) return;
+        await this.#changed(transaction, machineId);
+        if (!this.#watch.isOnline(machineId)) await this.#hooks?.machineAway?.(transaction, machineId);
       });
     } catch (error) {
       this.#parts.log.error({ err: error, machine: machineId }, 'a change of a machine could not be stored');

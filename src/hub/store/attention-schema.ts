@@ -75,7 +75,7 @@ CREATE TABLE dialogs (
   bound_to TEXT NOT NULL, created_at INTEGER NOT NULL,
   PRIMARY KEY (machine_id, ref)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX dialogs_of_session ON dialogs (machine_id, session);
+CREATE INDEX dialogs_of_session ON dialogs (machine_id, session, created_at);
 ALTER TABLE approvals ADD COLUMN effect TEXT;
 CREATE TABLE waits (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, machine_id TEXT NOT NULL, project TEXT NOT NULL, session TEXT NOT NULL,
@@ -83,6 +83,8 @@ CREATE TABLE waits (
 ) STRICT;
 CREATE UNIQUE INDEX waits_open ON waits (machine_id, session) WHERE until IS NULL;
 CREATE INDEX waits_since ON waits (since);
+CREATE INDEX waits_of_project ON waits (project, seq);
+CREATE INDEX events_announcements ON events (seq) WHERE type = 'announcement';
 CREATE TABLE usage (
   machine_id TEXT NOT NULL REFERENCES machines (id) ON DELETE CASCADE, subject TEXT NOT NULL, json TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (machine_id, subject)

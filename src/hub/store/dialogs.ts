@@ -1,6 +1,10 @@
 /** Rows of dialogs: which open question of which session an approval is about, by the daemon's own name for it. */
 import type { DialogRow } from './attention-schema.ts';
 import type { HubDb } from './hub-store.ts';
+import type { ApprovalRow } from './schema.ts';
+
+/** Dialogs that one session has open at once (its subagents ask too). */
+const OPEN_MAX = 50;
 
 export async function insertDialog(db: HubDb, row: DialogRow): Promise<void> {
   await db.insertInto('dialogs').values(row).execute();
@@ -33,4 +37,24 @@ export function openDialogs(db: HubDb, machine: string, session?: string): Promi
 
 export async function deleteDialogsBefore(db: HubDb, before: number): Promise<void> {
   await db.deleteFrom('dialogs').where('created_at', '<', before).execute();
+}
+
+/** Pending approvals among the newest dialogs of a session, oldest first: as many as a session can have open, whatever it asked before. */
+export function pendingInSession(db: HubDb, machine: string, session: string): Promise<ApprovalRow[]> {
+  return db
+    .selectFrom((from) =>
+      from
+        .selectFrom('dialogs')
+        .select('approval_id')
+        .where('machine_id', '=', machine)
+        .where('session', '=', session)
+        .orderBy('created_at', 'desc')
+        .limit(OPEN_MAX)
+        .as('newest'),
+    )
+    .innerJoin('approvals', 'approvals.id', 'newest.approval_id')
+    .selectAll('approvals')
+    .where('approvals.state', '=', 'pending')
+    .orderBy('approvals.seq')
+    .execute();
 }

@@ -11,6 +11,8 @@ import type { HubDb, HubStore } from './hub-store.ts';
 import { deleteSessionsBefore } from './machines.ts';
 import { deleteMessagesBefore } from './messages.ts';
 import { deleteMissionsBefore } from './missions.ts';
+import { deleteUsageBefore } from './usage.ts';
+import { deleteWaitsBefore } from './waits.ts';
 
 const EVERY_MS = 10 * 60_000;
 const PAUSE_MS = 50;
@@ -64,6 +66,8 @@ export class Housekeeping {
       deleteApprovalsBefore(db, before(this.#retention.approvalsDays), SLICE),
       // A mission goes with the conversation that it belongs to.
       deleteMissionsBefore(db, before(this.#retention.messagesDays), SLICE),
+      deleteWaitsBefore(db, before(this.#retention.approvalsDays), SLICE),
+      deleteUsageBefore(db, before(SESSION_DAYS), SLICE),
     ];
     return this.#store.write(async ({ db }) => {
       const deleted = await Promise.all(full(db));

@@ -120,7 +120,10 @@ describe('the operator API', () => {
   it('lets a viewer look and change nothing', async () => {
     const own = { origin: hub.url, cookie: cookie('eve') };
     const look = '/api/operator/sessions/nowhere/nowhere/inspect';
-    const open = new Set(['/api/operator/sign-out', '/api/operator/policy/test', look]);
+    const push = '/api/operator/push/subscriptions';
+    // What is their own, and what changes nothing.
+    const theirs = ['/api/operator/sign-out', '/api/operator/preferences', push, `${push}/remove`];
+    const open = new Set([...theirs, '/api/operator/policy/test', look]);
     await everyRoute(
       (route) => (isWrite(route) && !open.has(route.path) ? 'forbidden' : undefined),
       () => own,

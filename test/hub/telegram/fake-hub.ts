@@ -206,6 +206,13 @@ export class FakeHub {
       missions: this.missions.services(),
       terminals: { inspect: unused, door: unused },
       dialogs: { raise: unused, close: unused, effect: unused, state: unused },
+      attention: {
+        ...{ waits: unused, announce: unused, announcements: unused, usageChanged: unused, usage: unused },
+        ...{ page: unused, preferences: unused, changePreferences: unused },
+        presence: () => ({ operators: [] }),
+      },
+      notifier: { subscribe: () => () => undefined },
+      push: { publicKey: '', subscribe: unused, unsubscribe: unused },
       messaging: {
         submitFromMachine: unused,
         applyReceipts: unused,
