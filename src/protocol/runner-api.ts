@@ -157,6 +157,12 @@ export const ScreenState = z.object({
   box: z.string().max(2000).optional(),
   /** SHA-256 of the dialog as it is drawn; an answer names it. */
   fingerprint: z.string().max(64).optional(),
+  /** All that the dialog says, and since when it is there. */
+  text: z.string().max(8000).optional(),
+  since: Time.optional(),
+  /** Options (from 1) that an answer can choose; the one that is a line to write in, for an answer with text. */
+  choosable: z.array(z.number().int().positive()).max(30).optional(),
+  line: z.number().int().positive().optional(),
   resetAt: Time.optional(),
 });
 export type ScreenState = z.infer<typeof ScreenState>;

@@ -1,9 +1,12 @@
 /**
  * The typing gate: the only way in which we press keys in an agent's terminal.
  *
- * Text goes in only when the program is at its prompt, its box is empty (what is dim is no text), no dialog and no list is open, nobody else has the keyboard and no person
+ * Text goes in at the prompt only when the program is at its prompt, its box is empty (what is dim is no text), no dialog and no list is open, nobody else has the keyboard and no person
  * pressed a key in the last 500 ms. Enter is pressed only when the whole text is seen in the box, and everything is looked at once more just before. One try
  * at a time; every refusal has its reason. What was typed and not confirmed is taken out again where the box shows nothing else.
+ *
+ * A dialog is answered only as long as it is the one that was shown, which is looked at before each key: its options by their digit, or by moving the focus and seeing it
+ * there before Enter; text in its line, seen whole before Enter.
  *
  * Invariant: pure but for the terminal and clock that it is handed.
  */
@@ -48,6 +51,11 @@ const CHUNK_PAUSE_MS = 20;
 const ANSWER_TRIES = 4;
 const ANSWER_MS = 700;
 const TEXT_MAX = 2_000;
+/** More rows than any dialog has. */
+const FOCUS_STEPS = 60;
+const ENTER = '\r';
+const UP = '\x1b[A';
+const DOWN = '\x1b[B';
 
 export class TypingGate {
   readonly #terminal: GateTerminal;
@@ -65,9 +73,14 @@ export class TypingGate {
     return this.#alone((recogniser) => this.#typeText(recogniser, text));
   }
 
-  /** Chooses an option of the dialog that is open, if it is still the one that was shown. */
-  answer(wanted: string, option: number): Promise<TypingOutcome> {
+  /** Chooses an option (from 1) of the dialog that is open, if it is still the one that was shown. */
+  choose(wanted: string, option: number): Promise<TypingOutcome> {
     return this.#alone((recogniser) => this.#choose(recogniser, wanted, option));
+  }
+
+  /** Writes into the line of the dialog that is open, if it is still the one that was shown. */
+  write(wanted: string, text: string): Promise<TypingOutcome> {
+    return this.#alone((recogniser) => this.#write(recogniser, wanted, text));
   }
 
   async #alone(work: (recogniser: Recogniser) => Promise<TypingOutcome>): Promise<TypingOutcome> {
@@ -93,7 +106,7 @@ export class TypingGate {
       if (confirmed !== 'person_typing' && confirmed !== 'ended') await this.#takeBack(recogniser, text, keys);
       return confirmed;
     }
-    this.#terminal.type('\r');
+    this.#terminal.type(ENTER);
     return 'typed';
   }
 
@@ -153,6 +166,10 @@ export class TypingGate {
     if (this.#disturbed(keys) !== undefined || reading.dialog !== undefined || reading.box === undefined) return;
     const box = squeezed(reading.box);
     if (box === '' || !squeezed(text).startsWith(box)) return;
+    await this.#erase(text, keys);
+  }
+
+  async #erase(text: string, keys: number): Promise<void> {
     for (let left = Array.from(text).length; left > 0; left -= CHUNK) {
       if (this.#disturbed(keys) !== undefined) return;
       this.#terminal.type('\x7f'.repeat(Math.min(left, CHUNK)));
@@ -160,29 +177,121 @@ export class TypingGate {
     }
   }
 
+  // ── dialogs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
   async #choose(recogniser: Recogniser, wanted: string, option: number): Promise<TypingOutcome> {
     const keys = this.#terminal.keyCount;
     for (let attempt = 0; attempt < ANSWER_TRIES; attempt += 1) {
-      const hands = this.#hands();
-      if (hands !== undefined) return hands;
-      const dialog = recogniser.read(await this.#terminal.view()).dialog;
-      if (!isSame(dialog, wanted)) return attempt === 0 ? 'screen_changed' : 'typed';
-      const chosen = recogniser.keysFor(dialog, option);
-      if (chosen === undefined) return 'unfit_text';
-      const disturbed = this.#disturbed(keys);
-      if (disturbed !== undefined) return disturbed;
-      this.#terminal.type(chosen);
+      const seen = await this.#dialog(recogniser, wanted, keys);
+      if (typeof seen === 'string') return attempt > 0 && seen === 'screen_changed' ? 'typed' : seen;
+      const way = recogniser.wayTo(seen, option);
+      if (way === undefined) return 'unfit_text';
+      const refusal = way === 'focus' ? await this.#focus(recogniser, wanted, option - 1, keys) : undefined;
+      if (refusal !== undefined) return refusal;
+      this.#terminal.type(way === 'focus' ? ENTER : String(option));
       if (await this.#goes(recogniser, wanted)) return 'typed';
     }
     return 'not_confirmed';
   }
 
+  async #write(recogniser: Recogniser, wanted: string, text: string): Promise<TypingOutcome> {
+    if (!isOneLine(text)) return 'unfit_text';
+    const keys = this.#terminal.keyCount;
+    const seen = await this.#dialog(recogniser, wanted, keys);
+    if (typeof seen === 'string') return seen;
+    if (seen.line === undefined) return 'unfit_text';
+    if (seen.line.text !== '') return 'box_not_empty';
+    const refusal = await this.#focus(recogniser, wanted, seen.line.option, keys);
+    if (refusal !== undefined) return refusal;
+    if (!(await this.#send(text, keys))) return this.#disturbed(keys) ?? 'not_confirmed';
+    const outcome = await this.#stands(recogniser, wanted, keys, ({ focused, line }) => {
+      return focused === line?.option && squeezed(line.text) === squeezed(text);
+    });
+    if (outcome !== undefined) {
+      await this.#emptyLine(recogniser, wanted, text, keys);
+      return outcome;
+    }
+    this.#terminal.type(ENTER);
+    return (await this.#goes(recogniser, wanted)) ? 'typed' : 'not_confirmed';
+  }
+
+  /** The dialog that was shown, or why nothing may be pressed in it. */
+  async #dialog(recogniser: Recogniser, wanted: string, keys: number): Promise<Dialog | TypingOutcome> {
+    const hands = this.#hands();
+    if (hands !== undefined) return hands;
+    const { dialog } = recogniser.read(await this.#terminal.view());
+    // Looked at after the screen was drawn: nothing comes between this and the next key.
+    return this.#disturbed(keys) ?? (isSame(dialog, wanted) ? dialog : 'screen_changed');
+  }
+
+  /** Moves the focus to an option (from 0), one row at a time; undefined: it stands there. */
+  async #focus(
+    recogniser: Recogniser,
+    wanted: string,
+    option: number,
+    keys: number,
+  ): Promise<TypingOutcome | undefined> {
+    let unmoved = 0;
+    for (let step = 0; step < FOCUS_STEPS && unmoved < ANSWER_TRIES; step += 1) {
+      const seen = await this.#dialog(recogniser, wanted, keys);
+      if (typeof seen === 'string') return seen;
+      if (seen.focused === option) {
+        // A key that was taken late would still move it.
+        const settle = unmoved === 0 ? SETTLE_MS : ANSWER_MS;
+        const outcome = await this.#stands(recogniser, wanted, keys, ({ focused }) => focused === option, settle);
+        if (outcome !== 'not_confirmed') return outcome;
+        continue;
+      }
+      this.#terminal.type(seen.focused < option ? DOWN : UP);
+      const moved = await this.#until(
+        recogniser,
+        (dialog) => !isSame(dialog, wanted) || dialog.focused !== seen.focused,
+      );
+      if (!moved) unmoved += 1;
+    }
+    return 'not_confirmed';
+  }
+
+  /** Undefined: what is looked for is seen, and has been for a moment. `not_confirmed`: it is not, or no longer. */
+  async #stands(
+    recogniser: Recogniser,
+    wanted: string,
+    keys: number,
+    fits: (dialog: Dialog) => boolean,
+    settleMs = SETTLE_MS,
+  ): Promise<TypingOutcome | undefined> {
+    const until = this.#clock.monotonic() + CONFIRM_MS;
+    let seenAt: number | undefined;
+    while (this.#clock.monotonic() < until) {
+      const seen = await this.#dialog(recogniser, wanted, keys);
+      if (typeof seen === 'string') return seen;
+      const now = this.#clock.monotonic();
+      const stands = fits(seen);
+      if (stands && seenAt !== undefined && now - seenAt >= settleMs) return undefined;
+      if (!stands && seenAt !== undefined) return 'not_confirmed';
+      seenAt = stands ? (seenAt ?? now) : undefined;
+      await this.#terminal.changed(LOOK_MS);
+    }
+    return 'not_confirmed';
+  }
+
+  /** Takes out what we wrote into the dialog's line, if nothing else stands there. */
+  async #emptyLine(recogniser: Recogniser, wanted: string, text: string, keys: number): Promise<void> {
+    const seen = await this.#dialog(recogniser, wanted, keys);
+    if (typeof seen === 'string' || seen.focused !== seen.line?.option) return;
+    if (seen.line.text !== '' && squeezed(text).startsWith(squeezed(seen.line.text))) await this.#erase(text, keys);
+  }
+
   /** The dialog is no longer there. */
-  async #goes(recogniser: Recogniser, wanted: string): Promise<boolean> {
+  #goes(recogniser: Recogniser, wanted: string): Promise<boolean> {
+    return this.#until(recogniser, (dialog) => this.#terminal.ended || !isSame(dialog, wanted));
+  }
+
+  async #until(recogniser: Recogniser, holds: (dialog: Dialog | undefined) => boolean): Promise<boolean> {
     const until = this.#clock.monotonic() + ANSWER_MS;
     while (this.#clock.monotonic() < until) {
       await this.#terminal.changed(LOOK_MS);
-      if (this.#terminal.ended || !isSame(recogniser.read(await this.#terminal.view()).dialog, wanted)) return true;
+      if (holds(recogniser.read(await this.#terminal.view()).dialog)) return true;
     }
     return false;
   }
@@ -215,10 +324,13 @@ export function refusalOf(reading: Reading): TypingOutcome | undefined {
   }
 }
 
+function isOneLine(text: string): boolean {
+  return text.trim() !== '' && text.length <= TEXT_MAX && !/[\n\t]/.test(text) && textFault(text) === undefined;
+}
+
 /** One line of plain text that no program takes for a command, a mode or an unfinished line. */
 export function fits(text: string): boolean {
-  if (text.trim() === '' || text.length > TEXT_MAX || /[\n\t]/.test(text) || textFault(text) !== undefined)
-    return false;
+  if (!isOneLine(text)) return false;
   if (/^\s*[/!#@?$&]/.test(text) || /\\\s*$/.test(text)) return false;
   // A list of files or skills would be open at its end, and Enter would choose from it.
   return !/(?:^|\s)[@$]\S*$/.test(text);

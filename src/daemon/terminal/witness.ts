@@ -72,9 +72,10 @@ export class Witness {
   }
 
   answer({ fingerprint, option, text }: DialogAnswer): Promise<TypingOutcome> {
-    // Text in a dialog is what its person writes; none of the programs takes it without a choice.
-    if (option === undefined || text !== undefined) return Promise.resolve('unfit_text');
-    return this.#gate.answer(fingerprint, option);
+    // One answer: a choice, or what is written into its line.
+    if (option !== undefined && text === undefined) return this.#gate.choose(fingerprint, option);
+    if (text !== undefined && option === undefined) return this.#gate.write(fingerprint, text);
+    return Promise.resolve('unfit_text');
   }
 
   #lookSoon(): void {
@@ -95,7 +96,11 @@ export class Witness {
   #see(): ScreenState {
     const view = this.#terminal.screen.view();
     const reading = this.#recogniser?.read(view) ?? UNKNOWN;
-    this.#state = toState(reading, view.title, isoTime(this.#clock.now()));
+    const at = isoTime(this.#clock.now());
+    const state = toState(reading, view.title, at, this.#recogniser);
+    const isAsBefore = state.fingerprint !== undefined && state.fingerprint === this.#state?.fingerprint;
+    const since = isAsBefore ? this.#state?.since : at;
+    this.#state = { ...state, ...(state.fingerprint === undefined || since === undefined ? {} : { since }) };
     return this.#state;
   }
 }

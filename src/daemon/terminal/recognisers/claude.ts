@@ -5,10 +5,12 @@
  * above the box and in the title.
  */
 import type { ScreenView } from '../view.ts';
-import { boxText, choices, isRule, lastMenu, texts, UNKNOWN } from './recogniser.ts';
-import type { Choice, Dialog, Reading, Recogniser } from './recogniser.ts';
+import { boxText, choices, isRule, lastMenu, texts, UNKNOWN, wayByNumber } from './recogniser.ts';
+import type { Choice, Dialog, Reading, Recogniser, Way } from './recogniser.ts';
 
 const MARK = '❯';
+/** What stands in a dialog's line when it is empty. */
+const LINE_LABEL = 'Type something.';
 /** Rows of hints, lists and agents that may stand below the box. */
 const BELOW_MAX = 25;
 /** Rows above the box in which the spinner stands. */
@@ -17,14 +19,14 @@ const SPINNER = /^\s*[✻✶✢✳✽·∗*]\s+\S.*…/;
 const TITLE_WORKING = /^[◐◑◒◓\u2801-\u28ff]/;
 const LIMIT = /(?:hit your|reached your|limit reached|out of).{0,60}(?:limit|resets|usage)|limit.{0,80}\bresets?\b/i;
 
-export const claudeRecogniser: Recogniser = { name: 'claude', read, keysFor };
+export const claudeRecogniser: Recogniser = { name: 'claude', read, wayTo };
 
 function read(view: ScreenView): Reading {
   const rows = texts(view);
   const box = boxOf(rows);
   const menu = lastMenu(choices(rows, MARK));
   const focus = menu.find((choice) => choice.focused)?.row ?? -1;
-  if (menu.length > 1 && (box === undefined || focus > box.bottom)) return dialogReading(rows, menu);
+  if (menu.length > 1 && (box === undefined || focus > box.bottom)) return dialogReading(view, rows, menu);
   if (box === undefined)
     return plainDialog(rows) ?? (rows.every((row) => row === '') ? { state: 'starting' } : UNKNOWN);
   if (!rows[box.top + 1]?.startsWith(MARK)) return { state: 'unknown' };
@@ -73,25 +75,57 @@ function limitNotice(rows: readonly string[], top: number): string | undefined {
     ?.replace(/^[\s⎿●]+/, '');
 }
 
-function dialogReading(rows: readonly string[], menu: readonly Choice[]): Reading {
+function dialogReading(view: ScreenView, rows: readonly string[], menu: readonly Choice[]): Reading {
   const first = menu[0]?.row ?? 0;
   const top = rows.slice(0, first).findLastIndex(isRule);
-  const body = rows.slice(top + 1).filter((row) => row.trim() !== '');
-  const dialog = dialogOf(body, menu);
+  const line = lineOf(view, rows, menu);
+  const body = rows
+    .map((row, index) => {
+      if (line === undefined || index < line.from || index >= line.to) return row;
+      return index === line.from ? line.label : '';
+    })
+    .slice(top + 1)
+    .filter((row) => row.trim() !== '');
+  const dialog = dialogOf(body, menu, line);
   if (dialog.kind !== 'rate_limit') return { state: 'dialog', dialog };
   const notice = limitNotice(rows, top);
   return { state: 'rate_limited', dialog, ...(notice === undefined ? {} : { limitNotice: notice }) };
 }
 
-function dialogOf(body: readonly string[], menu: readonly Choice[]): Dialog {
+interface Line {
+  /** Its rows, `to` not among them. */
+  readonly from: number;
+  readonly to: number;
+  /** As it is drawn when nothing is written in it; of its first row. */
+  readonly label: string;
+  readonly option: number;
+  readonly text: string;
+}
+
+/** Under its choices a question has one that is a line to write in, then a rule, then `Chat about this`. */
+function lineOf(view: ScreenView, rows: readonly string[], menu: readonly Choice[]): Line | undefined {
+  const option = menu.findIndex((choice) => /^Chat about this/.test(choice.label)) - 1;
+  const choice = menu[option];
+  if (choice === undefined) return undefined;
+  const to = rows.findIndex((row, index) => index > choice.row && isRule(row));
+  const isEmpty = /^Type something\.?$/.test(choice.label);
+  if (to === -1 || (to - choice.row > 1 && isEmpty)) return undefined;
+  const indent = rows[choice.row]?.search(/\d+\.\s/) ?? 0;
+  const text = isEmpty ? '' : boxText(view.rows.slice(choice.row, to), indent + `${option + 1}. `.length);
+  return { from: choice.row, to, label: `  ${option + 1}. ${LINE_LABEL}`, option, text };
+}
+
+function dialogOf(body: readonly string[], menu: readonly Choice[], line?: Line): Dialog {
   const question = body.findLast((row) => /\?\s*$/.test(row))?.trim() ?? '';
   const heading = (body[0] ?? '').trim();
   return {
     kind: kindOf(body.join('\n')),
     title: question === '' || question === heading ? heading : `${heading}: ${question}`,
-    options: menu.map((choice) => choice.label),
+    options: menu.map((choice, index) => (index === line?.option ? LINE_LABEL : choice.label)),
     focused: menu.findIndex((choice) => choice.focused),
+    numbered: true,
     text: unmarked(body),
+    ...(line === undefined ? {} : { line: { option: line.option, text: line.text } }),
   };
 }
 
@@ -119,6 +153,7 @@ function plainDialog(rows: readonly string[]): Reading | undefined {
     title: (body[0] ?? '').trim(),
     options,
     focused: focus - start,
+    numbered: false,
     text: unmarked(body),
   };
   return { state: 'dialog', dialog };
@@ -132,9 +167,9 @@ function unmarked(body: readonly string[]): string {
     .join('\n');
 }
 
-function keysFor(dialog: Dialog, option: number): string | undefined {
-  // The choice that opens a line to write in would wait for text; those without numbers take no digit.
-  const label = dialog.options[option - 1];
-  if (label === undefined || /^Type something|^Chat about this/.test(label)) return undefined;
-  return dialog.kind === 'trust' ? undefined : String(option);
+/** Choices that are lines to write in, or end the question without an answer, are no answer. What opens a folder is looked at before it is confirmed. */
+function wayTo(dialog: Dialog, option: number): Way | undefined {
+  if (/^(?:Type something|Chat about this|Tell Claude)/.test(dialog.options[option - 1] ?? '')) return undefined;
+  const way = wayByNumber(dialog, option);
+  return way === 'digit' && dialog.kind === 'trust' ? 'focus' : way;
 }

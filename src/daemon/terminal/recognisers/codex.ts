@@ -6,7 +6,7 @@
  */
 import type { Row, ScreenView } from '../view.ts';
 import { rowText } from '../view.ts';
-import { boxText, choices, lastMenu, texts, UNKNOWN } from './recogniser.ts';
+import { boxText, choices, lastMenu, texts, UNKNOWN, wayByNumber } from './recogniser.ts';
 import type { Choice, Dialog, Reading, Recogniser } from './recogniser.ts';
 
 const MARK = '›';
@@ -15,7 +15,7 @@ const TITLE_WORKING = /^[\u2801-\u28ff]/;
 const MENU_ROWS = 20;
 const LIMIT = /(?:hit|reached) your usage limit|usage limit (?:has been )?reached/i;
 
-export const codexRecogniser: Recogniser = { name: 'codex', read, keysFor };
+export const codexRecogniser: Recogniser = { name: 'codex', read, wayTo: wayByNumber };
 
 function read(view: ScreenView): Reading {
   const rows = texts(view);
@@ -81,6 +81,7 @@ function dialogOf(rows: readonly string[], menu: readonly Choice[]): Dialog {
     title: (body[0] ?? '').trim(),
     options: menu.map((choice) => choice.label),
     focused: menu.findIndex((choice) => choice.focused),
+    numbered: true,
     text: body.map((row) => row.replace(MARK, ' ').trim()).join('\n'),
   };
 }
@@ -91,8 +92,4 @@ function kindOf(title: string): string {
   if (/plan/i.test(title)) return 'plan';
   if (/\?\s*$/.test(title)) return 'question';
   return 'menu';
-}
-
-function keysFor(dialog: Dialog, option: number): string | undefined {
-  return dialog.options[option - 1] === undefined ? undefined : String(option);
 }

@@ -5,15 +5,15 @@
  * Working… or Action Required.
  */
 import type { Row, Run, ScreenView } from '../view.ts';
-import { choices, lastMenu, texts, UNKNOWN } from './recogniser.ts';
-import type { Choice, Dialog, Reading, Recogniser } from './recogniser.ts';
+import { choices, lastMenu, texts, UNKNOWN, wayByNumber } from './recogniser.ts';
+import type { Choice, Dialog, Reading, Recogniser, Way } from './recogniser.ts';
 
 const MARK = '●';
 /** What an empty box says, in grey. */
 const PLACEHOLDER = 'Type your message or @path/to/file';
 const SPINNER = /^\s*[\u2801-\u28ff]\s.*esc to cancel/;
 
-export const geminiRecogniser: Recogniser = { name: 'gemini', read, keysFor };
+export const geminiRecogniser: Recogniser = { name: 'gemini', read, wayTo };
 
 function read(view: ScreenView): Reading {
   const rows = texts(view);
@@ -83,6 +83,7 @@ function dialogReading(rows: readonly string[], menu: readonly Choice[]): Readin
     title: titleOf(body),
     options: menu.map((choice) => choice.label.replace(/[│\s]+$/, '').trim()),
     focused: menu.findIndex((choice) => choice.focused),
+    numbered: true,
     text: body.join('\n'),
   };
   if (kind === 'rate_limit') return { state: 'rate_limited', dialog, limitNotice: body[0] ?? '' };
@@ -102,7 +103,9 @@ function kindOf(text: string): string {
   return 'menu';
 }
 
-function keysFor(dialog: Dialog, option: number): string | undefined {
-  const label = dialog.options[option - 1];
-  return label === undefined || /custom value|external editor/.test(label) ? undefined : String(option);
+/** Choices that open a line or another program are no answer yet. */
+function wayTo(dialog: Dialog, option: number): Way | undefined {
+  return /custom value|external editor/.test(dialog.options[option - 1] ?? '')
+    ? undefined
+    : wayByNumber(dialog, option);
 }

@@ -31,30 +31,59 @@ export interface Dialog {
   readonly text: string;
   /** The option in focus, from 0. */
   readonly focused: number;
+  /** Its choices have numbers. */
+  readonly numbered: boolean;
+  /** The option (from 0) that is a line to write in, and what stands in it. Neither `text` nor the fingerprint has that. */
+  readonly line?: { readonly option: number; readonly text: string };
 }
+
+/** How an option is chosen: its digit does it at once · the focus is moved to it, seen there, and Enter pressed. */
+export type Way = 'digit' | 'focus';
 
 export interface Recogniser {
   readonly name: string;
   read(view: ScreenView): Reading;
-  /** The keys that choose an option (from 1) of a dialog; undefined: it cannot be chosen by keys that are safe. */
-  keysFor(dialog: Dialog, option: number): string | undefined;
+  /** How an option (from 1) of a dialog is chosen; undefined: it is not there, or choosing it would be no answer yet. */
+  wayTo(dialog: Dialog, option: number): Way | undefined;
 }
+
+const OPTIONS_MAX = 30;
 
 export const UNKNOWN: Reading = { state: 'unknown' };
 
 /** What is told of a reading. `at`: when it was seen; what a clock time in a notice means follows from it. */
-export function toState(reading: Reading, title: string, at: string): ScreenState {
+export function toState(reading: Reading, title: string, at: string, recogniser?: Recogniser): ScreenState {
   const { dialog, box, limitNotice } = reading;
   const resetAt = limitNotice === undefined ? undefined : resetTime(limitNotice, at);
   const heading = dialog === undefined ? (limitNotice ?? title) : dialog.title;
   return {
     state: reading.state,
-    ...(dialog === undefined ? {} : { dialog: dialog.kind, fingerprint: fingerprint(dialog) }),
+    ...(dialog === undefined ? {} : dialogState(dialog, recogniser)),
     ...(heading === '' ? {} : { title: heading.slice(0, 300) }),
-    options: (dialog?.options ?? []).slice(0, 30).map((option) => option.slice(0, 300)),
+    options: (dialog?.options ?? []).slice(0, OPTIONS_MAX).map((option) => option.slice(0, 300)),
     ...(box === undefined ? {} : { box: box.slice(0, 2000) }),
     ...(resetAt === undefined ? {} : { resetAt }),
   };
+}
+
+function dialogState(
+  dialog: Dialog,
+  recogniser: Recogniser | undefined,
+): Pick<ScreenState, 'dialog' | 'fingerprint' | 'text' | 'choosable' | 'line'> {
+  const numbers = dialog.options.slice(0, OPTIONS_MAX).map((_label, index) => index + 1);
+  return {
+    dialog: dialog.kind,
+    fingerprint: fingerprint(dialog),
+    text: dialog.text.slice(0, 8000),
+    choosable: numbers.filter((option) => recogniser?.wayTo(dialog, option) !== undefined),
+    ...(dialog.line === undefined ? {} : { line: dialog.line.option + 1 }),
+  };
+}
+
+/** Digits choose among so many; what has more is walked through. */
+export function wayByNumber(dialog: Dialog, option: number): Way | undefined {
+  if (dialog.options[option - 1] === undefined) return undefined;
+  return dialog.numbered && option <= 9 ? 'digit' : 'focus';
 }
 
 /** Binds an answer to what was shown. */
