@@ -15,6 +15,7 @@ import type { ProjectDirectory } from './discovery/project-directory.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
 import type { AgentServers } from './launcher/agents.ts';
 import { RunnerFiles } from './launcher/runner-files.ts';
+import { ActivityBook } from './sessions/activity/activity-book.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
 import { HookRoutes } from './sessions/hook-routes.ts';
@@ -50,10 +51,12 @@ export async function startSessions(
 ): Promise<SessionParts> {
   const { machineId, home, store, projects, approvals } = parts;
   const book = new LiveSessions({ clock, log });
+  const activities = new ActivityBook({ clock, log });
   const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
   const managed = new ManagedBook({
     book,
     projects,
+    activities,
     // Gemini's hooks, by which its adapter knows its sessions, run in its terminal only.
     hasAdapter: ({ program, runtime }) =>
       ['claude', 'codex'].includes(program.name) || (program.name === 'gemini' && runtime === 'terminal'),
@@ -64,6 +67,7 @@ export async function startSessions(
     configDir,
     book,
     projects,
+    activities,
     managed,
     processes: systemProcesses,
     clock,
@@ -75,6 +79,7 @@ export async function startSessions(
     configDir: join(env.GEMINI_CLI_HOME ?? home, '.gemini'),
     book,
     projects,
+    activities,
     managed,
     processes: systemProcesses,
     clock,
@@ -86,6 +91,7 @@ export async function startSessions(
     runners: new RunnerFiles(paths.state).root,
     book,
     projects,
+    activities,
     processes: systemProcesses,
     desk: new PermissionDialogs(desk, book),
     managed,
@@ -125,6 +131,7 @@ export async function startSessions(
     () => plain.stop(),
     () => doorbell.stop(),
     () => desk.stop(),
+    () => activities.stop(),
   );
   await claude.start();
   await codex.start();
