@@ -123,7 +123,7 @@ export class ActivityBook {
     const activity = this.#entries.get(session)?.activity;
     if (activity === undefined) return false;
     const { word, record } = activity;
-    const newest = (word?.at ?? 0) > (record?.at ?? 0) ? word?.says : record?.says;
+    const newest = (word?.at ?? 0) >= (record?.at ?? 0) ? word?.says : record?.says;
     return newest === 'background';
   }
 

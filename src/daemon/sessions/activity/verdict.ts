@@ -141,7 +141,7 @@ function unspoken({ screen, heartbeat, firstSeen }: Activity, now: number): Acti
 }
 
 function newestWord({ word, record }: Activity): Word | undefined {
-  return record === undefined || (word !== undefined && word.at > record.at) ? word : record;
+  return record === undefined || (word !== undefined && word.at >= record.at) ? word : record;
 }
 
 /** Its prompt is free, later than that and unchanged for some seconds. */
