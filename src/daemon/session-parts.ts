@@ -9,12 +9,15 @@ import { ClaudeAdapter } from './agents/claude/adapter.ts';
 import { CodexAdapter } from './agents/codex/adapter.ts';
 import { PermissionDialogs } from './agents/codex/permission-dialogs.ts';
 import { GeminiAdapter } from './agents/gemini/adapter.ts';
-import { isAlive, systemProcesses } from './agents/process-table.ts';
+import { isAlive, systemProcesses, workBelow } from './agents/process-table.ts';
 import type { DaemonOptions } from './options.ts';
 import type { ProjectDirectory } from './discovery/project-directory.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
 import type { AgentServers } from './launcher/agents.ts';
 import { RunnerFiles } from './launcher/runner-files.ts';
+import type { AgentPort } from './sessions/agent-port.ts';
+import { ActivityBook } from './sessions/activity/activity-book.ts';
+import { StallWatch } from './sessions/activity/stall-watch.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
 import { HookRoutes } from './sessions/hook-routes.ts';
@@ -50,10 +53,12 @@ export async function startSessions(
 ): Promise<SessionParts> {
   const { machineId, home, store, projects, approvals } = parts;
   const book = new LiveSessions({ clock, log });
+  const activities = new ActivityBook({ clock, log });
   const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
   const managed = new ManagedBook({
     book,
     projects,
+    activities,
     // Gemini's hooks, by which its adapter knows its sessions, run in its terminal only.
     hasAdapter: ({ program, runtime }) =>
       ['claude', 'codex'].includes(program.name) || (program.name === 'gemini' && runtime === 'terminal'),
@@ -64,6 +69,7 @@ export async function startSessions(
     configDir,
     book,
     projects,
+    activities,
     managed,
     processes: systemProcesses,
     clock,
@@ -75,6 +81,7 @@ export async function startSessions(
     configDir: join(env.GEMINI_CLI_HOME ?? home, '.gemini'),
     book,
     projects,
+    activities,
     managed,
     processes: systemProcesses,
     clock,
@@ -86,6 +93,7 @@ export async function startSessions(
     runners: new RunnerFiles(paths.state).root,
     book,
     projects,
+    activities,
     processes: systemProcesses,
     desk: new PermissionDialogs(desk, book),
     managed,
@@ -94,7 +102,7 @@ export async function startSessions(
     uid: process.getuid?.(),
     version,
   });
-  const ports = [claude, codex, gemini, new AcpPort('opencode', book)];
+  const ports: readonly AgentPort[] = [claude, codex, gemini, new AcpPort('opencode', book)];
   const delivery = new DeliveryEngine({
     store: store.inbox,
     book,
@@ -117,6 +125,14 @@ export async function startSessions(
   const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
   const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
   managed.connect({ hooks, delivery });
+  const stalls = new StallWatch({
+    book,
+    activities,
+    grewAt: async ({ agent, id }) => ports.find(({ name }) => name === agent)?.grewAt?.(id),
+    workOf: workBelow,
+    clock,
+    log,
+  });
   stops.push(
     () => claude.stop(),
     () => codex.stop(),
@@ -125,6 +141,8 @@ export async function startSessions(
     () => plain.stop(),
     () => doorbell.stop(),
     () => desk.stop(),
+    () => stalls.stop(),
+    () => activities.stop(),
   );
   await claude.start();
   await codex.start();

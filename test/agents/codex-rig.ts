@@ -10,6 +10,7 @@ import type { Dialog, DialogVerdict } from '../../src/daemon/agents/codex/approv
 import { systemProcesses } from '../../src/daemon/agents/process-table.ts';
 import type { AgentEvent } from '../../src/daemon/agents/program.ts';
 import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { LiveSessions } from '../../src/daemon/sessions/session-book.ts';
 import { DaemonStore } from '../../src/daemon/store/store.ts';
@@ -82,6 +83,7 @@ export class CodexRig {
       runners,
       book,
       projects: directoriesAsProjects,
+      activities: new ActivityBook({ clock: systemClock, log: silentLog() }),
       processes: systemProcesses,
       desk: {
         open: (dialog, answer) => this.dialogs.push({ dialog, answer, closed: undefined }),

@@ -13,6 +13,7 @@ import { installHooks, uninstallHooks } from '../../src/daemon/agents/claude/ins
 import type { InstallOptions } from '../../src/daemon/agents/claude/install.ts';
 import { isAlive, systemProcesses } from '../../src/daemon/agents/process-table.ts';
 import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { Doorbell } from '../../src/daemon/sessions/doorbell.ts';
 import { HookRoutes } from '../../src/daemon/sessions/hook-routes.ts';
@@ -88,6 +89,7 @@ export class DaemonRig {
       configDir: join(home.path, '.claude'),
       book,
       projects: directoriesAsProjects,
+      activities: new ActivityBook({ clock: systemClock, log }),
       processes: systemProcesses,
       clock: systemClock,
       log,

@@ -9,7 +9,9 @@ import { GeminiAdapter } from '../../src/daemon/agents/gemini/adapter.ts';
 import { geminiHooksStatus, uninstallGemini } from '../../src/daemon/agents/gemini/install.ts';
 import { geminiProgram } from '../../src/daemon/agents/gemini/program.ts';
 import { systemProcesses } from '../../src/daemon/agents/process-table.ts';
+import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { systemClock } from '../../src/platform/clock.ts';
+import { silentLog } from '../../src/platform/log.ts';
 import { mail } from './daemon-rig.ts';
 import { geminiCommand, GeminiHome } from './gemini-home.ts';
 import { GeminiModel, quotaExhausted } from './gemini-model.ts';
@@ -49,6 +51,7 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
           configDir: home.configDir,
           book,
           projects: directoriesAsProjects,
+          activities: new ActivityBook({ clock: systemClock, log: silentLog() }),
           processes: systemProcesses,
           clock: systemClock,
         }),

@@ -14,6 +14,7 @@ import { RunnerFiles } from '../../src/daemon/launcher/runner-files.ts';
 import { RunnerLink } from '../../src/daemon/launcher/runner-link.ts';
 import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
 import { Runner } from '../../src/daemon/runner/runner.ts';
+import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { Doorbell } from '../../src/daemon/sessions/doorbell.ts';
 import { HookRoutes } from '../../src/daemon/sessions/hook-routes.ts';
@@ -74,9 +75,11 @@ export class MissionRig {
   readonly hub = new PaperHub();
   readonly book = new LiveSessions({ clock: systemClock, log });
   readonly store = new DaemonStore({ file: join(this.directory, 'daemon.db'), clock: systemClock, log });
+  readonly activities = new ActivityBook({ clock: systemClock, log });
   readonly managed = new ManagedBook({
     book: this.book,
     projects: directoriesAsProjects,
+    activities: this.activities,
     hasAdapter: ({ program }) => program.name === 'claude',
     clock: systemClock,
     log,
@@ -101,6 +104,7 @@ export class MissionRig {
       configDir: join(home, '.claude'),
       book,
       projects: directoriesAsProjects,
+      activities: this.activities,
       managed,
       processes: systemProcesses,
       clock: systemClock,

@@ -76,6 +76,14 @@ export function toolWords(tool: string, input: unknown, cwd = ''): ToolWords {
   return { label: oneLine(label, LABEL_MAX) || 'a tool', shape };
 }
 
+/** What is asked with this call, in one line: "Bash: npm publish". */
+export function askWords(tool: string, input: unknown, cwd = ''): string {
+  const { label } = toolWords(tool, input, cwd);
+  const rest = label.replace(/^(?:Run|Search|Delegate|Search the web): |^(?:Edit|Write|Read|List|Open) /, '');
+  const isNamed = rest === '' || tool.startsWith('mcp__') || rest.toLowerCase().startsWith(tool.toLowerCase());
+  return isNamed ? label : oneLine(`${tool}: ${rest}`, 500);
+}
+
 function describe(tool: string, input: Input, cwd: string): ToolWords {
   const mcp = /^mcp__(.+?)__(.+)$/.exec(tool);
   if (mcp !== null) return { label: `${mcp[1] ?? ''}: ${(mcp[2] ?? '').replaceAll('_', ' ')}`, shape: 'tool' };

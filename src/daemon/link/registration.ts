@@ -15,6 +15,7 @@ import { AgentOffer } from '../../protocol/mission.ts';
 import { Project, Session } from '../../protocol/model.ts';
 import type { MissionDesk, Projects, SessionBook, Unsubscribe } from '../ports.ts';
 import type { DecisionDesk } from '../sessions/managed.ts';
+import { CalmFlips } from './calm-flips.ts';
 import type { HubClient } from './hub-client.ts';
 import type { HubState } from './hub-state.ts';
 
@@ -55,6 +56,7 @@ export interface RegistrationOptions {
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #sessions = new Map<string, Session>();
+  readonly #flips: CalmFlips;
   readonly #unsubscribe: Unsubscribe[] = [];
   #helloDue = true;
   #beatDue = false;
@@ -70,16 +72,17 @@ export class Registration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    this.#flips = new CalmFlips(options.clock, (session) => {
+      this.#sessions.set(session.id, session);
+      this.#kick();
+    });
     this.#drift = this.#clockDrift();
   }
 
   start(): void {
     const { book, projects, clock, state } = this.#options;
     this.#unsubscribe.push(
-      book.onChange((session) => {
-        this.#sessions.set(session.id, session);
-        this.#kick();
-      }),
+      book.onChange((session) => this.#flips.put(session)),
       projects.onChange(() => {
         this.#projectsDue = true;
         this.#kick();
@@ -109,6 +112,7 @@ export class Registration {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelNext();
+    this.#flips.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     if (this.#running) await new Promise<void>((resolve) => this.#ended.push(resolve));
   }

@@ -5,6 +5,7 @@
 import type { Unsubscribe } from '../ports.ts';
 import type { Caller } from '../ports.ts';
 import type { Session } from '../../protocol/model.ts';
+import type { Deed } from './activity/observations.ts';
 
 /** One hand-out to an agent's inbox. */
 export interface Wake {
@@ -77,6 +78,8 @@ export interface HookFacts {
         readonly phase: 'begins' | 'over' | 'refused';
       }
     | undefined;
+  /** What the session does, by this event; undefined: it says nothing about that. */
+  readonly deed?: Deed | undefined;
 }
 
 /** The agent asks whether it may use a tool. */
@@ -113,6 +116,10 @@ export interface AgentPort {
   readHook(event: string, payload: unknown): HookFacts | undefined;
   /** Takes note of what a hook says, and finds its session. */
   noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined>;
+  /** What a hook asked was answered through it, or taken back (its caller is gone). */
+  noteAnswer?(facts: HookFacts): void;
+  /** When the session's record grew last, in milliseconds since 1970; undefined: there is none. */
+  grewAt?(session: string): Promise<number | undefined>;
   /** The hook's stdout that puts `text` into the conversation. Undefined: this event cannot. */
   renderContext(facts: HookFacts, text: string): string | undefined;
   /** What a hook asks leave for; undefined: it asks for none, or for something that cannot be answered from afar. */

@@ -40,9 +40,8 @@ export class HookRoutes implements AgentHooks {
     this.#options.desk?.noteHook(facts);
     const ask = port.readPermission?.(call.event, payload);
     if (ask !== undefined) return this.#permission(port, facts, ask, call, payload);
-    if (facts.subagent) return NOTHING;
     const session = await port.noteHook(facts, call.caller);
-    if (session === undefined) return NOTHING;
+    if (session === undefined || facts.subagent) return NOTHING;
     const { delivery } = this.#options;
     switch (facts.moment) {
       case 'prompt':
@@ -83,6 +82,7 @@ export class HookRoutes implements AgentHooks {
       unattended: call.unattended === true,
       mission: call.mission ?? session.mission,
     });
+    if (text !== '' || call.signal?.aborted === true) port.noteAnswer?.(facts);
     return { text };
   }
 

@@ -1,19 +1,21 @@
 /**
  * The sessions of our runners in the session book, with the ways into them and the answers to their hooks (managed.ts has the contract).
  *
- * Agents with an adapter are published by it, which asks here whether a process is a runner's; the others are published here, from what their fold and their screen
- * tell. Invariants: a run has at most one session in the book; a session is managed only while its run is attached; the screen decides only where no event does.
+ * Agents with an adapter are published by it, which asks here whether a process is a runner's; the others are published here, by what their fold tells. The screens of all
+ * go into the activity of their sessions, as a witness. An agent that asks something (trust, login) before its adapter can know it is published here until then.
+ * Invariants: a run has at most one session in the book; a session is managed only while its run is attached.
  */
 import { Emitter } from '../../platform/emitter.ts';
-import { isoTime, type Clock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { isSessionId } from '../../protocol/address.ts';
 import { IntercomError } from '../../protocol/errors.ts';
-import type { DeliveryRung, Session, SessionState } from '../../protocol/model.ts';
+import type { DeliveryRung, Session } from '../../protocol/model.ts';
 import type { ScreenState, TypingOutcome } from '../../protocol/runner-api.ts';
+import { deedOfEvent } from '../agents/event-deeds.ts';
 import type { AgentEvent } from '../agents/program.ts';
-import { oneLine } from '../agents/tool-words.ts';
 import type { AgentHooks, HookAnswer, Projects, SessionBook, Unsubscribe } from '../ports.ts';
+import type { ActivityBook } from './activity/activity-book.ts';
 import { NotSent } from './agent-port.ts';
 import type { InboxChannel } from './agent-port.ts';
 import type { DeliveryEngine } from './delivery.ts';
@@ -33,6 +35,7 @@ const TYPED_MAX = 2000;
 export interface ManagedBookOptions {
   readonly book: SessionBook;
   readonly projects: Projects;
+  readonly activities: ActivityBook;
   /** Whether the adapter of this run's agent puts its session into the book itself. */
   readonly hasAdapter: (run: ManagedRun) => boolean;
   readonly clock: Clock;
@@ -54,6 +57,9 @@ export class ManagedBook implements ManagedSessions, ManagedLookup, RunnerLookup
   constructor(options: ManagedBookOptions) {
     this.#options = options;
     this.#changes = new Emitter((err) => options.log.error({ err }, 'a listener for managed sessions failed'));
+    options.activities.onChange((session) => {
+      for (const attached of this.#attached) if (attached.key === session) attached.publish();
+    });
   }
 
   connect(parts: ManagedParts): void {
@@ -114,17 +120,16 @@ interface AttachedOptions extends ManagedBookOptions {
 }
 
 const NOTHING: HookAnswer = { text: '' };
+/** Its adapter does not know it yet. */
+const UNMET = 'It asks something at its terminal before it takes anything.';
 
 class Attached implements ManagedSession {
   readonly run: ManagedRun;
   readonly #options: AttachedOptions;
   #session: string | undefined;
   #pid: number | undefined;
-  #state: SessionState = 'starting';
-  #since: number;
-  #waitingFor: string | undefined;
-  /** Events tell its state; the screen is only a witness then. */
-  #eventful = false;
+  /** What was put into the book from here last. */
+  #put: Session | undefined;
   #screen: ScreenState | undefined;
   #ended = false;
 
@@ -132,9 +137,14 @@ class Attached implements ManagedSession {
     this.run = run;
     this.#options = options;
     this.#pid = run.pid;
-    this.#since = options.clock.now();
     // An agent whose own id is never known is called by its runner's.
     this.#session = run.session ?? (options.published ? run.runner : undefined);
+    options.activities.meet(this.key, true);
+  }
+
+  /** What its activity is kept by. */
+  get key(): string {
+    return this.#session ?? this.run.runner;
   }
 
   get id(): string | undefined {
@@ -154,29 +164,14 @@ class Attached implements ManagedSession {
 
   event(event: AgentEvent): void {
     if (this.#ended) return;
-    switch (event.kind) {
-      case 'session':
-        this.#is(event.session);
-        return;
-      case 'turn_started':
-        this.#moves('working');
-        if (event.prompt !== undefined) this.#prompted(event.prompt);
-        return;
-      case 'text':
-      case 'tool':
-      case 'tool_done':
-        this.#moves('working');
-        return;
-      case 'waiting':
-        this.#moves('waiting', event.for);
-        return;
-      case 'rate_limited':
-      case 'turn_ended':
-        this.#moves('idle');
-        return;
-      case 'ended':
-        return;
-    }
+    if (event.kind === 'session') this.#is(event.session);
+    if (event.kind === 'turn_started' && event.prompt !== undefined) this.#prompted(event.prompt);
+    // Adapters hear the same from hooks and servers, with more in it.
+    const deed = this.#options.published ? deedOfEvent(event) : undefined;
+    if (deed === undefined) return;
+    const { activities, clock } = this.#options;
+    activities.tell(this.key, { kind: 'event', source: 'stream', at: clock.now(), deed });
+    this.publish();
   }
 
   async hook(call: ManagedHook): Promise<HookAnswer> {
@@ -205,11 +200,9 @@ class Attached implements ManagedSession {
   }
 
   screen(state: ScreenState): void {
+    if (this.#ended) return;
     this.#screen = state;
-    if (this.#eventful || this.#ended) return;
-    if (state.state === 'prompt') this.#moves('idle', undefined, true);
-    else if (state.state === 'working') this.#moves('working', undefined, true);
-    else if (state.state === 'dialog') this.#moves('waiting', state.title ?? state.dialog ?? 'a dialog', true);
+    this.#options.activities.see(this.key, state);
   }
 
   undelivered(): number {
@@ -221,7 +214,10 @@ class Attached implements ManagedSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#options.ended();
-    if (this.#options.published && this.#session !== undefined) this.#options.book.end(this.#session, reason);
+    const { book, activities } = this.#options;
+    if (this.#isOurs()) book.end(this.key, reason);
+    // An adapter that still has it forgets it itself.
+    if (book.get(this.key) === undefined) activities.forget(this.key);
   }
 
   // ── the way in ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -261,31 +257,40 @@ class Attached implements ManagedSession {
   // ── the book ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   publish(): void {
-    const { book, projects, published } = this.#options;
-    const { run } = this;
-    const id = this.#session;
-    if (!published || this.#ended || id === undefined) return;
+    const { book, projects, activities } = this.#options;
+    const { run, key } = this;
+    if (this.#ended || !this.#isOurs()) return;
+    const activity = activities.fields(key);
+    if (!this.#options.published && this.#put === undefined && activity.state !== 'waiting') return;
     const { rung, note } = this.#way();
-    const what = this.#waitingFor === undefined ? '' : oneLine(this.#waitingFor, 500);
-    book.put({
-      id,
+    this.#put = {
+      id: key,
       project: projects.forDirectory(run.cwd).id,
       agent: run.program.name,
       ...(this.#pid === undefined ? {} : { pid: this.#pid }),
       cwd: run.cwd,
       ...(run.agentVersion === undefined ? {} : { agentVersion: run.agentVersion }),
-      state: this.#state,
-      ...(what === '' ? {} : { waiting: { kind: 'dialog' as const, what } }),
-      stateSince: isoTime(this.#since),
+      ...activity,
       startedAt: run.startedAt,
       managed: true,
       ...(run.mission === undefined ? {} : { mission: run.mission.id }),
       rung,
       ...(note === undefined ? {} : { rungNote: note }),
-    });
+    };
+    book.put(this.#put);
+  }
+
+  /** Nobody else has put it into the book: an adapter takes over as soon as it knows the session. */
+  #isOurs(): boolean {
+    if (this.#options.published) return true;
+    const there = this.#options.book.get(this.key);
+    return (
+      there === undefined || (this.#put !== undefined && there.agent === this.#put.agent && there.rungNote === UNMET)
+    );
   }
 
   #way(): { readonly rung: DeliveryRung; readonly note: string | undefined } {
+    if (!this.#options.published) return { rung: 'none', note: UNMET };
     if (this.run.runtime === 'terminal')
       return { rung: 'typed', note: 'It has no inbox and no hooks: mail is typed when its prompt is free.' };
     if (this.run.program.inputLine !== undefined) return { rung: 'stream', note: undefined };
@@ -294,19 +299,15 @@ class Attached implements ManagedSession {
 
   #is(session: string): void {
     if (session === this.#session || !isSessionId(session)) return;
-    const before = this.#session;
+    const { book, activities } = this.#options;
+    const before = this.key;
+    if (this.#put !== undefined && this.#isOurs()) book.end(before, 'It is another session now.');
     this.#session = session;
-    if (this.#options.published && before !== undefined) this.#options.book.end(before, 'It is another session now.');
+    this.#put = undefined;
+    activities.rename(before, session);
+    if (this.#screen !== undefined) activities.see(session, this.#screen);
     this.publish();
     this.#options.changed();
-  }
-
-  #moves(state: SessionState, waitingFor?: string, byScreen = false): void {
-    if (!byScreen) this.#eventful = true;
-    if (this.#state !== state) this.#since = this.#options.clock.now();
-    this.#state = state;
-    this.#waitingFor = waitingFor;
-    this.publish();
   }
 
   #prompted(prompt: string): void {

@@ -65,8 +65,10 @@ export class LiveSessions implements SessionBook {
       rung: 'none',
       rungNote: reason.slice(0, 300),
     };
-    // It waits for nothing any more.
+    // It waits for nothing any more, and that is certain.
     delete ended.waiting;
+    delete ended.stalledSince;
+    if (ended.confidence !== undefined) ended.confidence = 'certain';
     this.#changes.emit(ended);
   }
 

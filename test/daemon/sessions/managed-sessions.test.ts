@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { genericProgram } from '../../../src/daemon/agents/generic/program.ts';
 import type { HookAnswer, HookCall, Projects } from '../../../src/daemon/ports.ts';
+import { ActivityBook } from '../../../src/daemon/sessions/activity/activity-book.ts';
+import { STALE_MS } from '../../../src/daemon/sessions/activity/verdict.ts';
 import { NotSent } from '../../../src/daemon/sessions/agent-port.ts';
 import type { ManagedRun } from '../../../src/daemon/sessions/managed.ts';
 import { ManagedBook } from '../../../src/daemon/sessions/managed-sessions.ts';
@@ -38,6 +40,8 @@ const projects: Projects = {
   onChange: () => () => undefined,
 };
 
+let clock: ManualClock;
+let activities: ActivityBook;
 let book: LiveSessions;
 let managed: ManagedBook;
 let outcome: TypingOutcome;
@@ -47,11 +51,13 @@ let seen: string[];
 let calls: HookCall[];
 
 beforeEach(() => {
-  const clock = new ManualClock();
+  clock = new ManualClock();
   book = new LiveSessions({ clock, log: silentLog() });
+  activities = new ActivityBook({ clock, log: silentLog() });
   managed = new ManagedBook({
     book,
     projects,
+    activities,
     hasAdapter: ({ program }) => program.name === 'claude',
     clock,
     log: silentLog(),
@@ -145,18 +151,35 @@ describe('an agent without an adapter', () => {
     expect(managed.ofRunner(given.runner)).toBeUndefined();
   });
 
-  it('its state comes from its screen until events tell it', () => {
+  it('its state comes from its screen until events tell it; then the screen only takes back what is stale', () => {
     const session = managed.attach(run());
     session.screen(screen('prompt'));
-    expect(only().state).toBe('idle');
-    session.screen(screen('dialog', { title: 'May I?\u0007' }));
-    expect(only()).toMatchObject({ state: 'waiting', waiting: { what: 'May I?' } });
+    expect(only()).toMatchObject({ state: 'idle', stateSource: 'screen', confidence: 'likely' });
+    session.screen(screen('dialog', { dialog: 'menu', title: 'May I?\u0007' }));
+    expect(only()).toMatchObject({ state: 'waiting', waiting: { kind: 'dialog', what: 'May I?' } });
     session.event({ kind: 'turn_started', prompt: 'go' });
+    clock.advance(1);
     session.screen(screen('prompt'));
-    expect(only().state).toBe('working');
+    expect(only()).toMatchObject({ state: 'thinking', stateSource: 'stream', confidence: 'certain' });
+    clock.advance(STALE_MS);
+    expect(only()).toMatchObject({ state: 'idle', stateSource: 'screen', confidence: 'likely' });
     session.event({ kind: 'turn_ended', text: '', isError: false, background: false });
-    expect(only().state).toBe('idle');
+    expect(only()).toMatchObject({ state: 'idle', confidence: 'certain' });
     expect(only().waiting).toBeUndefined();
+  });
+
+  it('what it asks stands until it goes on', () => {
+    const session = managed.attach(run());
+    session.event({ kind: 'turn_started' });
+    session.event({ kind: 'tool', tool: 'execute', label: 'Run: make', shape: 'command' });
+    session.event({ kind: 'waiting', for: 'permission: Run: make' });
+    expect(only()).toMatchObject({ state: 'waiting', waiting: { kind: 'permission', what: 'Run: make' } });
+    session.event({ kind: 'tool_done', tool: 'execute', ok: true });
+    expect(only().state).toBe('thinking');
+    session.event({ kind: 'rate_limited', text: 'slow down', resetAt: '2026-11-21T15:00:00.000Z' });
+    expect(only()).toMatchObject({ waiting: { kind: 'rate_limit', resetAt: '2026-11-21T15:00:00.000Z' } });
+    clock.advance(3_600_000);
+    expect(only().state).toBe('idle');
   });
 
   it('is typed to only at a free prompt, and what the gate refuses was not sent', async () => {
@@ -229,5 +252,35 @@ describe('an agent with an adapter', () => {
     older.end('over');
     expect(managed.of('s-1', 99)).toBeUndefined();
     expect(changes).toBe(5);
+  });
+
+  it('is listed from here while it asks something before that one can know it', () => {
+    const session = managed.attach(run({ program: { ...genericProgram('claude', CONFIG) }, session: 's-1' }));
+    session.screen(screen('starting'));
+    expect(book.list()).toEqual([]);
+    session.screen(screen('dialog', { dialog: 'trust', title: 'Do you trust the files in this folder?' }));
+    expect(only()).toMatchObject({
+      id: 's-1',
+      state: 'waiting',
+      waiting: { kind: 'trust', what: 'Do you trust the files in this folder?' },
+      stateSource: 'screen',
+      managed: true,
+      rung: 'none',
+    });
+    const its = { ...only(), state: 'idle' as const, rung: 'inbox_socket' as const, rungNote: 'of its adapter' };
+    book.put(its);
+    session.screen(screen('working'));
+    session.end('over');
+    expect(only()).toBe(its);
+  });
+
+  it('that was never known otherwise ends with its run', () => {
+    const session = managed.attach(run({ program: { ...genericProgram('claude', CONFIG) }, pid: undefined }));
+    session.screen(screen('dialog', { dialog: 'login', title: 'Select login method' }));
+    expect(only()).toMatchObject({ id: session.id ?? only().id, waiting: { kind: 'login' } });
+    session.screen(screen('prompt'));
+    expect(only().state).toBe('idle');
+    session.end('over');
+    expect(book.list()).toEqual([]);
   });
 });

@@ -1,19 +1,15 @@
 /**
  * Claude Code on this machine: finds its sessions by its own registry folder, follows their state, and knows every way into them.
  *
- * Invariants: a session is in the book only while its process lives (pid and start time); what the registry says beats what hooks said; the
- * book is made again from the registry at each start, so nothing about sessions is stored.
+ * Invariants: a session is in the book only while its process lives (pid and start time); what it does is folded from its hooks and the registry
+ * (sessions/activity); the book is made again from the registry at each start, so nothing about sessions is stored.
  */
-import { watch } from 'node:fs';
-import type { FSWatcher } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isoTime } from '../../../platform/clock.ts';
-import type { CancelTimer, Clock } from '../../../platform/clock.ts';
-import { readIfThere } from '../../../platform/files.ts';
+import type { Clock } from '../../../platform/clock.ts';
+import { modifiedAt } from '../../../platform/files.ts';
 import type { Log } from '../../../platform/log.ts';
-import type { SessionWait } from '../../../protocol/attention.ts';
-import type { Session, SessionState } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
 import type {
   AgentPort,
@@ -24,25 +20,29 @@ import type {
   ProofSearch,
   WakeReceipt,
 } from '../../sessions/agent-port.ts';
+import type { ActivityBook } from '../../sessions/activity/activity-book.ts';
+import type { RecordSeen } from '../../sessions/activity/observations.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
+import { answerSeen, hookSeen } from '../hook-deeds.ts';
 import type { ProcessTable } from '../process-table.ts';
 import { readHook, readPermission, renderContext, renderPermission } from './hook-dialect.ts';
 import { socketFault } from './inbox-socket.ts';
 import { ClaudeInbox } from './inbox.ts';
-import { atLeast, isHeadless, parseRecord, plainLine, stateOf } from './registry-record.ts';
+import { modeAtStart } from './mode.ts';
+import { RegistryFolder } from './registry-folder.ts';
+import type { RegistryLook } from './registry-folder.ts';
+import { atLeast, isHeadless, plainLine, recordSeen } from './registry-record.ts';
 import type { RegistryRecord } from './registry-record.ts';
 import { decideRung, INBOX_SOCKET_SINCE } from './rung.ts';
 import { viewSettings } from './settings-view.ts';
-import { findTranscript, isTranscriptOf, lastPermissionMode, searchTranscript, watchTranscript } from './transcript.ts';
-
-/** Events tell of changes at once; this finds what they missed, and processes that were killed. */
-const RESCAN_MS = 3000;
+import { findTranscript, isTranscriptOf, searchTranscript, watchTranscript } from './transcript.ts';
 
 export interface ClaudeAdapterOptions {
   /** `~/.claude`, or what CLAUDE_CONFIG_DIR says. */
   readonly configDir: string;
   readonly book: SessionBook;
   readonly projects: Projects;
+  readonly activities: ActivityBook;
   /** Which sessions are those of our runners. */
   readonly managed?: ManagedLookup;
   readonly processes: ProcessTable;
@@ -63,7 +63,8 @@ interface Known {
   transcript: string | undefined;
   permissionMode: string | undefined;
   hooksHeard: boolean;
-  hookState: { readonly state: SessionState; readonly since: number } | undefined;
+  /** What the registry told last. */
+  told: RecordSeen | undefined;
   readonly firstSeen: number;
 }
 
@@ -72,34 +73,35 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
   readonly #options: ClaudeAdapterOptions;
   readonly #known = new Map<string, Known>();
   readonly #inbox: ClaudeInbox;
-  readonly #folder: string;
+  readonly #registry: RegistryFolder;
   readonly #transcripts: string;
-  #watcher: FSWatcher | undefined;
-  #cancelRescan: CancelTimer = () => undefined;
-  #unsubscribe: Unsubscribe = () => undefined;
-  #scanning: Promise<void> | undefined;
-  #scanAgain = false;
+  readonly #unsubscribe: Unsubscribe[] = [];
   #stopped = false;
 
   constructor(options: ClaudeAdapterOptions) {
     this.#options = options;
-    this.#folder = join(options.configDir, 'sessions');
+    const folder = join(options.configDir, 'sessions');
+    this.#registry = new RegistryFolder({ ...options, folder, onLook: (look) => this.#looked(look) });
     this.#transcripts = join(options.configDir, 'projects');
     this.#inbox = new ClaudeInbox({ pid: options.pid, uid: options.uid, log: options.log });
   }
 
   async start(): Promise<void> {
-    await this.#scan();
-    this.#cancelRescan = this.#options.clock.every(RESCAN_MS, () => void this.#scan());
-    this.#unsubscribe = this.#options.managed?.onChange(() => void this.#scan()) ?? this.#unsubscribe;
+    const { managed, activities } = this.#options;
+    await this.#registry.start();
+    this.#unsubscribe.push(
+      managed?.onChange(() => void this.#registry.scan()) ?? (() => undefined),
+      activities.onChange((id) => {
+        const known = this.#known.get(id);
+        if (known !== undefined) void this.#publish(id, known);
+      }),
+    );
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#cancelRescan();
-    this.#unsubscribe();
-    this.#watcher?.close();
-    await this.#scanning;
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    await this.#registry.stop();
     await this.#inbox.close();
   }
 
@@ -107,7 +109,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
 
   async openInbox(session: Session): Promise<InboxChannel> {
     // The session may have changed under the same pid since its record was read.
-    await this.#scan();
+    await this.#registry.scan();
     const known = this.#known.get(session.id);
     return this.#inbox.open(session.id, known?.record?.messagingSocketPath);
   }
@@ -177,19 +179,35 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     const known = this.#known.get(facts.session) ?? (await this.#adopt(facts, caller));
     if (known === undefined) return undefined;
     known.hooksHeard = true;
-    if (facts.permissionMode !== undefined) known.permissionMode = facts.permissionMode;
+    // A subagent can be in another mode than its session.
+    if (facts.permissionMode !== undefined && !facts.subagent) known.permissionMode = facts.permissionMode;
     if (facts.transcript !== undefined && isTranscriptOf(facts.transcript, this.#transcripts, facts.session)) {
       known.transcript = facts.transcript;
     }
-    const state = HOOK_STATES[facts.moment];
-    if (state !== undefined) known.hookState = { state, since: this.#options.clock.now() };
+    const { activities, managed, clock } = this.#options;
+    activities.meet(facts.session, managed?.of(facts.session, known.pid) !== undefined);
+    const seen = hookSeen(facts, clock.now());
+    if (seen !== undefined) activities.tell(facts.session, seen);
     await this.#publish(facts.session, known);
     return this.#options.book.get(facts.session);
   }
 
+  noteAnswer(facts: HookFacts): void {
+    const known = this.#known.get(facts.session);
+    const seen = answerSeen(facts, this.#options.clock.now());
+    if (known === undefined || seen === undefined) return;
+    this.#options.activities.tell(facts.session, seen);
+    void this.#publish(facts.session, known);
+  }
+
+  async grewAt(session: string): Promise<number | undefined> {
+    const path = await this.#transcriptOf(session);
+    return path === undefined ? undefined : modifiedAt(path);
+  }
+
   /** A session that the registry does not show (an older version, or the record comes in a moment). */
   async #adopt(facts: HookFacts, caller: Caller): Promise<Known | undefined> {
-    await this.#scan();
+    await this.#registry.scan();
     const found = this.#known.get(facts.session);
     if (found !== undefined) return found;
     const { pid } = caller;
@@ -211,46 +229,10 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
 
   // ── the registry ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One scan at a time; a call during one makes another follow, and returns when that is done. */
-  #scan(): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    if (this.#scanning !== undefined) {
-      this.#scanAgain = true;
-      return this.#scanning;
-    }
-    this.#scanning = (async () => {
-      try {
-        for (let wanted = true; wanted; wanted = this.#wantsScan()) await this.#scanOnce();
-      } catch (err) {
-        this.#options.log.warn({ err }, 'reading the registry of Claude Code failed');
-      } finally {
-        this.#scanning = undefined;
-      }
-    })();
-    return this.#scanning;
-  }
-
-  #wantsScan(): boolean {
-    const wanted = this.#scanAgain && !this.#stopped;
-    this.#scanAgain = false;
-    return wanted;
-  }
-
-  async #scanOnce(): Promise<void> {
-    // First the watch, then the look: what changes in between is not missed.
-    this.#watch();
-    const names = await readdir(this.#folder).catch(() => undefined);
+  async #looked({ live, unreadable }: RegistryLook): Promise<void> {
     const present = new Set<string>();
-    for (const name of names ?? []) {
-      if (!/^\d+\.json$/.test(name)) continue;
-      const record = parseRecord((await readIfThere(join(this.#folder, name)).catch(() => undefined)) ?? '');
-      if (record === undefined) {
-        for (const id of await this.#holders(Number.parseInt(name, 10))) present.add(id);
-        continue;
-      }
-      if (`${record.pid}.json` !== name) continue;
-      const start = await this.#options.processes.startOf(record.pid);
-      if (start === undefined || (record.procStart !== undefined && record.procStart !== start)) continue;
+    for (const pid of unreadable) for (const id of await this.#holders(pid)) present.add(id);
+    for (const { record, start } of live) {
       present.add(record.sessionId);
       await this.#seen(record, start);
     }
@@ -284,7 +266,16 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     known.pid = record.pid;
     known.procStart = procStart;
     known.cwd = record.cwd;
+    this.#note(record, known);
     await this.#publish(record.sessionId, known);
+  }
+
+  #note(record: RegistryRecord, known: Known): void {
+    const { activities, managed, clock } = this.#options;
+    activities.meet(record.sessionId, managed?.of(record.sessionId, known.pid) !== undefined);
+    const seen = recordSeen(record, known.told, clock.now());
+    known.told = seen;
+    if (seen !== undefined) activities.tell(record.sessionId, seen);
   }
 
   #newKnown(record: RegistryRecord | undefined, pid: number, procStart: string, cwd: string): Known {
@@ -296,20 +287,13 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       transcript: undefined,
       permissionMode: undefined,
       hooksHeard: false,
-      hookState: undefined,
+      told: undefined,
       firstSeen: this.#options.clock.now(),
     };
   }
 
-  /** Hooks tell the mode with the first prompt; before that the transcript of a resumed session or the command line does. */
-  async #modeAtStart(pid: number, session: string): Promise<string | undefined> {
-    const args = await this.#options.processes.argumentsOf(pid);
-    if (args.includes('--dangerously-skip-permissions')) return 'bypassPermissions';
-    const at = args.indexOf('--permission-mode');
-    const given = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith('--permission-mode='))?.split('=')[1];
-    if (given !== undefined) return plainLine(given, 60);
-    const transcript = await findTranscript(this.#transcripts, session);
-    return transcript === undefined ? undefined : lastPermissionMode(transcript);
+  #modeAtStart(pid: number, session: string): Promise<string | undefined> {
+    return modeAtStart({ processes: this.#options.processes, transcripts: this.#transcripts, pid, session });
   }
 
   async #publish(id: string, known: Known): Promise<void> {
@@ -328,11 +312,10 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     });
     // It may have ended while we looked.
     if (this.#known.get(id) !== known || this.#stopped) return;
-    const { state, since } = currentState(known);
+    const activity = this.#options.activities.fields(id);
     // Without an inbox nothing wakes it but its keyboard, which is ours.
-    const typed = run?.runtime === 'terminal' && choice.rung === 'hooks' && state === 'idle';
+    const typed = run?.runtime === 'terminal' && choice.rung === 'hooks' && activity.state === 'idle';
     const name = plainLine(record?.name, 120);
-    const waiting = state === 'waiting' ? waitOf(plainLine(record?.waitingFor, 500)) : undefined;
     this.#options.book.put({
       id,
       project: this.#options.projects.forDirectory(known.cwd).id,
@@ -341,9 +324,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       ...(known.pid === undefined ? {} : { pid: known.pid }),
       cwd: known.cwd,
       ...(record?.version === undefined ? {} : { agentVersion: record.version }),
-      state,
-      ...(waiting === undefined ? {} : { waiting }),
-      stateSince: isoTime(since),
+      ...activity,
       startedAt: isoTime(record?.startedAt ?? known.firstSeen),
       managed: run !== undefined,
       ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
@@ -359,7 +340,9 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
   }
 
   #end(id: string, reason: string): void {
-    if (this.#known.delete(id)) this.#options.book.end(id, reason);
+    if (!this.#known.delete(id)) return;
+    this.#options.book.end(id, reason);
+    this.#options.activities.forget(id);
   }
 
   async #transcriptOf(session: string): Promise<string | undefined> {
@@ -369,44 +352,4 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     if (known !== undefined && found !== undefined) known.transcript = found;
     return found;
   }
-
-  #watch(): void {
-    if (this.#watcher !== undefined || this.#stopped) return;
-    try {
-      this.#watcher = watch(this.#folder, { persistent: false }, () => void this.#scan());
-      this.#watcher.on('error', () => {
-        this.#watcher?.close();
-        this.#watcher = undefined;
-      });
-    } catch (err) {
-      this.#options.log.debug(
-        { err },
-        'the registry of Claude Code cannot be watched now; it is read every few seconds',
-      );
-    }
-  }
-}
-
-/** What the registry says that a session waits for ("permission prompt", "input needed"), without what is asked: hooks know that. */
-function waitOf(words: string | undefined): SessionWait {
-  const kind = words?.startsWith('permission') === true ? 'permission' : 'dialog';
-  return { kind, what: words ?? 'its person' };
-}
-
-const HOOK_STATES: Readonly<Partial<Record<HookFacts['moment'], SessionState>>> = {
-  session_start: 'idle',
-  prompt: 'working',
-  tool_done: 'working',
-  turn_end: 'idle',
-};
-
-/** The registry's word, or the hooks' where the registry says none or spoke earlier. */
-function currentState(known: Known): { readonly state: SessionState; readonly since: number } {
-  const { record, hookState } = known;
-  if (record?.status !== undefined) {
-    return { state: stateOf(record), since: record.statusUpdatedAt ?? known.firstSeen };
-  }
-  return (
-    hookState ?? { state: record === undefined ? 'unknown' : 'starting', since: record?.startedAt ?? known.firstSeen }
-  );
 }

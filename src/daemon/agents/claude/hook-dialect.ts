@@ -1,7 +1,11 @@
 /** The language of Claude Code's hooks: what a payload says, and how an answer puts text into the conversation. */
 import { z } from 'zod';
 import { isSessionId } from '../../../protocol/address.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
+import type { Deed } from '../../sessions/activity/observations.ts';
 import type { HookFacts, HookMoment, PermissionAnswer, PermissionAsk } from '../../sessions/agent-port.ts';
+import { deedOf } from '../hook-deeds.ts';
+import { askWords, oneLine } from '../tool-words.ts';
 import { suggestionWords } from './permission-words.ts';
 
 const MOMENTS: Readonly<Record<string, HookMoment>> = {
@@ -25,7 +29,20 @@ const Payload = z.looseObject({
   tool_name: z.string().max(500).optional().catch(undefined),
   tool_input: z.unknown().optional(),
   tool_use_id: z.string().max(200).optional().catch(undefined),
+  /** Of a turn that ended: what goes on behind it (Stop), why it failed (StopFailure), and its last words. */
+  background_tasks: z.array(z.unknown()).catch([]),
+  error: z.string().max(200).optional().catch(undefined),
+  last_assistant_message: z.string().optional().catch(undefined),
+  /** Of a form of an MCP server (Elicitation). */
+  mcp_server_name: z.string().optional().catch(undefined),
+  message: z.string().optional().catch(undefined),
 });
+type Payload = z.infer<typeof Payload>;
+
+const Questions = z.looseObject({ questions: z.array(z.looseObject({ question: z.string() })).min(1) });
+const Plan = z.looseObject({ plan: z.string() });
+/** Stands for the tool of a form: what ends it names none. */
+const FORM = 'Elicitation';
 
 const PHASES: Readonly<Record<string, NonNullable<HookFacts['tool']>['phase']>> = {
   PreToolUse: 'begins',
@@ -48,8 +65,14 @@ export function readHook(event: string, payload: unknown): HookFacts | undefined
   if (!parsed.success) return undefined;
   const { data } = parsed;
   const phase = PHASES[event];
+  const tool =
+    phase === undefined || data.tool_name === undefined
+      ? undefined
+      : { name: data.tool_name, input: data.tool_input, id: data.tool_use_id, phase };
+  const moment = MOMENTS[event] ?? 'other';
+  const deed = doneBy(event, data) ?? deedOf({ moment, tool });
   return {
-    moment: MOMENTS[event] ?? 'other',
+    moment,
     event,
     session: data.session_id,
     cwd: data.cwd,
@@ -59,10 +82,55 @@ export function readHook(event: string, payload: unknown): HookFacts | undefined
     prompt: data.prompt,
     reason: data.reason ?? data.source,
     agentId: data.agent_id,
-    ...(phase === undefined || data.tool_name === undefined
-      ? {}
-      : { tool: { name: data.tool_name, input: data.tool_input, id: data.tool_use_id, phase } }),
+    ...(tool === undefined ? {} : { tool }),
+    // A conversation that was compacted goes on with what it did.
+    ...(deed === undefined || (event === 'SessionStart' && data.source === 'compact') ? {} : { deed }),
   };
+}
+
+/** What only Claude Code's own events say. */
+function doneBy(event: string, hook: Payload): Deed | undefined {
+  const words = hook.last_assistant_message ?? '';
+  switch (event) {
+    case 'PermissionRequest': {
+      const tool = hook.tool_name ?? 'a tool';
+      const call = { tool, input: hook.tool_input, id: hook.tool_use_id };
+      return { does: 'asks', wait: waitOf(tool, hook.tool_input, hook.cwd), call };
+    }
+    case 'Elicitation': {
+      const what = oneLine(`${hook.mcp_server_name ?? 'an MCP server'}: ${hook.message ?? 'a form'}`, 500);
+      return { does: 'asks', wait: { kind: 'question', what }, call: { tool: FORM, input: undefined, id: undefined } };
+    }
+    case 'ElicitationResult':
+      return { does: 'is_answered', call: { tool: FORM, input: undefined, id: undefined } };
+    case 'Stop':
+      return { does: 'ends_turn', background: hook.background_tasks.length > 0 };
+    case 'StopFailure':
+      return hook.error === 'rate_limit'
+        ? { does: 'meets_limit', notice: words }
+        : { does: 'ends_turn', background: false };
+    case 'SubagentStop':
+      return { does: 'ends_subagent' };
+    default:
+      return undefined;
+  }
+}
+
+function waitOf(tool: string, input: unknown, cwd: string): SessionWait {
+  if (tool === 'AskUserQuestion') {
+    const [first, ...more] = Questions.safeParse(input).data?.questions ?? [];
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+    return { kind: 'question', what: oneLine(`${first?.question ?? 'a question'}${others}`, 500) || 'a question' };
+  }
+  if (tool === 'ExitPlanMode') {
+    const heading =
+      Plan.safeParse(input)
+        .data?.plan.split('\n')
+        .find((line) => line.trim() !== '') ?? '';
+    const title = oneLine(heading.replace(/^[#\s]+/, ''), 400);
+    return { kind: 'plan', what: title === '' ? 'its plan' : `its plan: ${title}` };
+  }
+  return { kind: 'permission', what: askWords(tool, input, cwd) };
 }
 
 /** Plain stdout of PostToolUse does not reach the model; this form does, for each of these events. */

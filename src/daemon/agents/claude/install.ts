@@ -32,12 +32,23 @@ const DOORBELL_TIMEOUT = 7 * 24 * 3600;
 /** A permission request waits for a person; its dialog stays usable at the terminal meanwhile. */
 const DECISION_TIMEOUT = 24 * 3600;
 
+/**
+ * What brings mail, asks, or tells the state of a session. Each costs a shell when it fires, so what fires with every tool is kept to one (PostToolUse, which brings mail):
+ * that a tool begins (PreToolUse) would tell working from thinking, which nobody acts on, for 12 ms of each call. The others fire rarely: a tool that failed or was
+ * refused, the end of a subagent and forms of MCP servers begin and end waits; a failed turn tells of the provider's limit.
+ */
 const EVENTS = [
   { event: 'SessionStart', doorbell: true, timeout: HOOK_TIMEOUT },
   { event: 'UserPromptSubmit', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'PostToolUse', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'PostToolUseFailure', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'PermissionRequest', doorbell: false, timeout: DECISION_TIMEOUT },
+  { event: 'PermissionDenied', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'Elicitation', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'ElicitationResult', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'SubagentStop', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'Stop', doorbell: true, timeout: HOOK_TIMEOUT },
+  { event: 'StopFailure', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'SessionEnd', doorbell: false, timeout: HOOK_TIMEOUT },
 ] as const;
 

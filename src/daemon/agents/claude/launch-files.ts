@@ -15,6 +15,8 @@ const HTTP_EVENTS = [
   'PostToolUseFailure',
   'PermissionRequest',
   'PermissionDenied',
+  'Elicitation',
+  'ElicitationResult',
   'SubagentStop',
   'Stop',
   'StopFailure',

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { isSessionId } from '../../../protocol/address.ts';
-import type { SessionState } from '../../../protocol/model.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
 import { textFault } from '../../../protocol/text.ts';
+import type { RecordSeen, RecordWord } from '../../sessions/activity/observations.ts';
 
 const Text = z.string().max(4096);
 
@@ -39,18 +40,34 @@ export function parseRecord(text: string): RegistryRecord | undefined {
   return record.data;
 }
 
-export function stateOf(record: RegistryRecord): SessionState {
-  switch (record.status) {
-    case 'idle':
-      return 'idle';
-    case 'busy':
-    case 'shell':
-      return 'working';
-    case 'waiting':
-      return 'waiting';
-    default:
-      return 'unknown';
-  }
+const WORDS: ReadonlyMap<string, RecordWord> = new Map([
+  ['idle', 'idle'],
+  ['busy', 'busy'],
+  // At its prompt, with a command of its own in the background.
+  ['shell', 'background'],
+  ['waiting', 'waiting'],
+]);
+
+/** What the record says that its session does; undefined: nothing yet. `before`: what was made of it last. */
+export function recordSeen(
+  record: RegistryRecord,
+  before: RecordSeen | undefined,
+  now: number,
+): RecordSeen | undefined {
+  const says = WORDS.get(record.status ?? '');
+  if (says === undefined) return undefined;
+  const wait = says === 'waiting' ? waitOf(plainLine(record.waitingFor, 500)) : undefined;
+  const told = record.statusUpdatedAt;
+  // Its clock is ours: a time that is to come was written before the clock was set back.
+  const at = told !== undefined && told <= now ? told : before?.says === says ? before.at : now;
+  return { kind: 'record', source: 'registry', at, says, wait };
+}
+
+/** "permission prompt" stands for plans too, and on older versions for questions; hooks know better. */
+function waitOf(words: string | undefined): SessionWait {
+  const what = words ?? 'its person';
+  if (what.startsWith('permission')) return { kind: 'permission', what };
+  return { kind: what.startsWith('input') ? 'question' : 'dialog', what };
 }
 
 /** A run without a person at it (`claude -p`, an SDK). */

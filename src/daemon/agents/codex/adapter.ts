@@ -12,16 +12,18 @@ import { join } from 'node:path';
 import { isoTime } from '../../../platform/clock.ts';
 import type { CancelTimer, Clock } from '../../../platform/clock.ts';
 import { Emitter } from '../../../platform/emitter.ts';
-import { readIfThere } from '../../../platform/files.ts';
+import { modifiedAt, readIfThere } from '../../../platform/files.ts';
 import type { Log } from '../../../platform/log.ts';
 import { IntercomError } from '../../../protocol/errors.ts';
-import type { SessionWait } from '../../../protocol/attention.ts';
-import type { Session, SessionState } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
 import { RunnerRecord } from '../../../protocol/runner-api.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
 import { NotSent } from '../../sessions/agent-port.ts';
 import type { AgentPort, HookFacts, InboxChannel, ProofSearch, WakeReceipt } from '../../sessions/agent-port.ts';
+import type { ActivityBook } from '../../sessions/activity/activity-book.ts';
+import type { RecordSeen } from '../../sessions/activity/observations.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
+import { hookSeen } from '../hook-deeds.ts';
 import type { ProcessTable } from '../process-table.ts';
 import type { AgentEvent } from '../program.ts';
 import { oneLine } from '../tool-words.ts';
@@ -30,6 +32,7 @@ import type { ThreadView } from './app-server.ts';
 import { CodexApprovals } from './approvals.ts';
 import type { DialogDesk } from './approvals.ts';
 import { AppServerRefusal } from './connection.ts';
+import { DialogActivity } from './dialog-activity.ts';
 import { failureEvent } from './failures.ts';
 import { readHook, renderContext } from './hook-dialect.ts';
 import { HookSessions } from './hook-sessions.ts';
@@ -48,6 +51,7 @@ export interface CodexAdapterOptions {
   readonly runners: string;
   readonly book: SessionBook;
   readonly projects: Projects;
+  readonly activities: ActivityBook;
   readonly processes: ProcessTable;
   readonly desk: DialogDesk;
   /** Which sessions are runs of ours. */
@@ -76,6 +80,8 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   readonly #attached = new Map<string, Attached>();
   readonly #bySession = new Map<string, Attached>();
   readonly #hooks: HookSessions;
+  readonly #dialogs: DialogActivity;
+  #unsubscribe: Unsubscribe = () => undefined;
   readonly #messages: Emitter<{ readonly session: string; readonly id: string; readonly text: string }>;
   readonly #events: Emitter<{ readonly session: string; readonly event: AgentEvent }>;
   /** Runs that have no server (any more): not looked at again. */
@@ -90,16 +96,19 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
     this.#messages = new Emitter(onError);
     this.#events = new Emitter(onError);
     this.#hooks = new HookSessions({ ...options, agent: this.name });
+    this.#dialogs = new DialogActivity({ ...options, changed: (session) => this.#republish(session) });
   }
 
   async start(): Promise<void> {
     await this.#scan();
     this.#cancelRescan = this.#options.clock.every(RESCAN_MS, () => void this.#scan());
+    this.#unsubscribe = this.#options.activities.onChange((session) => this.#republish(session));
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelRescan();
+    this.#unsubscribe();
     await this.#scanning;
     for (const { server } of this.#attached.values()) server.close();
     this.#attached.clear();
@@ -185,8 +194,19 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
 
   async noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined> {
     if (!this.#bySession.has(facts.session)) await this.#scan();
-    await this.#hooks.note(facts, caller, this.#bySession.has(facts.session));
+    const served = this.#bySession.has(facts.session);
+    const seen = hookSeen(facts, this.#options.clock.now());
+    if (served && seen !== undefined && facts.moment !== 'session_end') {
+      this.#options.activities.tell(facts.session, seen);
+      this.#republish(facts.session);
+    }
+    await this.#hooks.note(facts, caller, served);
     return this.#options.book.get(facts.session);
+  }
+
+  async grewAt(session: string): Promise<number | undefined> {
+    const path = await this.#rolloutOf(session);
+    return path === undefined ? undefined : modifiedAt(path);
   }
 
   // ── servers ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,7 +244,7 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   async #attach(socket: string, run: RunnerRecord | undefined): Promise<void> {
     // Threads are told while the connection is still being made.
     const parts: { attached: Attached | undefined } = { attached: undefined };
-    const { clock, log, uid, version, desk } = this.#options;
+    const { clock, log, uid, version } = this.#options;
     const server = new AppServer({
       socket,
       uid,
@@ -237,14 +257,16 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
         userMessage: (session, { id, text }) => this.#messages.emit({ session, id, text }),
         turnCompleted: (session, turn) => {
           const event = failureEvent(turn, isoTime(clock.now()));
-          if (event !== undefined) this.#events.emit({ session, event });
+          if (event === undefined) return;
+          this.#noteFailure(session, event);
+          this.#events.emit({ session, event });
         },
         asked: (request, item) => parts.attached?.approvals.asked(request, item),
         resolved: (id) => parts.attached?.approvals.resolved(id),
         closed: () => this.#detach(socket),
       },
     });
-    const approvals = new CodexApprovals(desk, (id, result) => server.answer(id, result));
+    const approvals = new CodexApprovals(this.#dialogs, (id, result) => server.answer(id, result));
     parts.attached = { socket, server, approvals, run };
     try {
       this.#attached.set(socket, parts.attached);
@@ -271,6 +293,23 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
     this.#bySession.get(session)?.approvals.gone(session);
     this.#bySession.delete(session);
     this.#options.book.end(session, reason);
+    this.#options.activities.forget(session);
+  }
+
+  /** Why a turn failed is told just after its thread went idle. */
+  #noteFailure(session: string, event: AgentEvent): void {
+    if (event.kind !== 'rate_limited') return;
+    const { activities, clock } = this.#options;
+    const deed = { does: 'meets_limit', notice: event.text, resetAt: event.resetAt } as const;
+    activities.tell(session, { kind: 'event', source: 'app_server', at: clock.now(), deed });
+    this.#republish(session);
+  }
+
+  #republish(session: string): void {
+    const attached = this.#bySession.get(session);
+    const view = attached?.server.thread(session);
+    if (attached !== undefined && view !== undefined) this.#publish(attached, view);
+    else this.#hooks.republish(session);
   }
 
   #publish(attached: Attached, view: ThreadView): void {
@@ -281,6 +320,9 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
     const name = oneLine(thread.name ?? '', 120);
     const version = server.programVersion ?? thread.cliVersion;
     const note = versionNote(version);
+    const { activities } = this.#options;
+    activities.meet(thread.id, run !== undefined);
+    activities.tell(thread.id, statusSeen(view));
     this.#options.book.put({
       id: thread.id,
       project: this.#options.projects.forDirectory(thread.cwd).id,
@@ -289,8 +331,7 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
       ...(run?.agentProcess === undefined ? {} : { pid: run.agentProcess.pid }),
       cwd: thread.cwd,
       agentVersion: version,
-      ...stateOf(view),
-      stateSince: isoTime(view.since),
+      ...activities.fields(thread.id),
       startedAt: isoTime(thread.createdAt * 1000),
       managed: run !== undefined,
       ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
@@ -315,14 +356,15 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
   }
 }
 
-function stateOf(view: ThreadView): { readonly state: SessionState; readonly waiting?: SessionWait } {
-  const { status } = view;
-  if (status.type !== 'active') return { state: 'idle' };
+/** The server's word. What is asked is told by the request itself. */
+function statusSeen({ status, since: at }: ThreadView): RecordSeen {
+  const seen = { kind: 'record', source: 'app_server', at } as const;
+  if (status.type !== 'active') return { ...seen, says: 'idle' };
   if (status.activeFlags.includes('waitingOnApproval'))
-    return { state: 'waiting', waiting: { kind: 'permission', what: 'permission' } };
+    return { ...seen, says: 'waiting', wait: { kind: 'permission', what: 'permission' } };
   if (status.activeFlags.includes('waitingOnUserInput'))
-    return { state: 'waiting', waiting: { kind: 'question', what: 'an answer' } };
-  return { state: 'working' };
+    return { ...seen, says: 'waiting', wait: { kind: 'question', what: 'an answer' } };
+  return { ...seen, says: 'busy' };
 }
 
 function versionNote(version: string): string | undefined {

@@ -24,7 +24,7 @@ const SETTLE_MS = 1500;
 export interface ThreadView {
   readonly thread: wire.Thread;
   readonly status: wire.ThreadStatus;
-  /** Milliseconds since 1970. */
+  /** Since when its status is that, milliseconds since 1970. */
   readonly since: number;
   /** The turn that runs, where it was seen. */
   readonly turn: string | undefined;
@@ -259,7 +259,7 @@ export class AppServer {
       void this.#adopt(threadId);
       return;
     }
-    if (followed.status.type !== status.type) followed.since = this.#options.clock.now();
+    followed.since = this.#options.clock.now();
     followed.status = status;
     if (status.type === 'active') void this.#subscribe(followed);
     else {

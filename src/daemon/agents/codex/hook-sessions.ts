@@ -3,10 +3,11 @@
  */
 import { isoTime } from '../../../platform/clock.ts';
 import type { Clock } from '../../../platform/clock.ts';
-import type { SessionState } from '../../../protocol/model.ts';
 import type { Caller, Projects, SessionBook } from '../../ports.ts';
 import type { HookFacts } from '../../sessions/agent-port.ts';
+import type { ActivityBook } from '../../sessions/activity/activity-book.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
+import { hookSeen } from '../hook-deeds.ts';
 import type { ProcessTable } from '../process-table.ts';
 
 /** Sessions whose hooks are remembered. */
@@ -17,6 +18,8 @@ interface Heard {
   readonly procStart: string | undefined;
   readonly firstSeen: number;
   transcript: string | undefined;
+  cwd: string;
+  permissionMode: string | undefined;
   /** The book's entry is ours. */
   published: boolean;
 }
@@ -25,17 +28,11 @@ export interface HookSessionsOptions {
   readonly agent: string;
   readonly book: SessionBook;
   readonly projects: Projects;
+  readonly activities: ActivityBook;
   readonly processes: ProcessTable;
   readonly clock: Clock;
   readonly managed?: ManagedLookup | undefined;
 }
-
-const STATES: Readonly<Partial<Record<HookFacts['moment'], SessionState>>> = {
-  session_start: 'idle',
-  prompt: 'working',
-  tool_done: 'working',
-  turn_end: 'idle',
-};
 
 export class HookSessions {
   readonly #options: HookSessionsOptions;
@@ -55,12 +52,12 @@ export class HookSessions {
 
   /** `served`: an app-server tells of the session; then the hooks are only remembered. */
   async note(facts: HookFacts, caller: Caller, served: boolean): Promise<void> {
-    const { book, clock, projects, processes, agent } = this.#options;
+    const { book, clock, processes, activities } = this.#options;
     const { session, moment } = facts;
     if (moment === 'session_end') {
       const known = this.#heard.get(session);
       this.#heard.delete(session);
-      if (known?.published === true && !served) book.end(session, 'Codex ended the session.');
+      if (known?.published === true && !served) this.#end(session, 'Codex ended the session.');
       return;
     }
     const { pid } = caller;
@@ -69,6 +66,8 @@ export class HookSessions {
       procStart: pid === undefined ? undefined : await processes.startOf(pid),
       firstSeen: clock.now(),
       transcript: undefined,
+      cwd: facts.cwd,
+      permissionMode: undefined,
       published: false,
     };
     this.#remember(session, known);
@@ -77,21 +76,33 @@ export class HookSessions {
     const before = book.get(session);
     if (served || known.procStart === undefined || (before !== undefined && !known.published)) return;
     known.published = true;
-    const run = this.#options.managed?.of(session, pid)?.run;
+    known.cwd = facts.cwd;
+    if (!facts.subagent) known.permissionMode = facts.permissionMode;
+    activities.meet(session, this.#options.managed?.of(session, pid) !== undefined);
+    const seen = hookSeen(facts, clock.now());
+    if (seen !== undefined) activities.tell(session, seen);
+    this.republish(session);
+  }
+
+  /** Sessions of other sources are left alone. */
+  republish(session: string): void {
+    const { book, projects, agent, activities, managed } = this.#options;
+    const known = this.#heard.get(session);
+    if (known?.published !== true) return;
+    const run = managed?.of(session, known.pid)?.run;
     book.put({
       id: session,
-      project: projects.forDirectory(facts.cwd).id,
+      project: projects.forDirectory(known.cwd).id,
       agent,
-      ...(pid === undefined ? {} : { pid }),
-      cwd: facts.cwd,
-      state: STATES[moment] ?? before?.state ?? 'unknown',
-      stateSince: isoTime(clock.now()),
+      ...(known.pid === undefined ? {} : { pid: known.pid }),
+      cwd: known.cwd,
+      ...activities.fields(session),
       startedAt: isoTime(known.firstSeen),
       managed: run !== undefined,
       ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
       rung: 'hooks',
       rungNote: 'It runs without an app-server: mail comes with its next tool or prompt, and cannot wake it.',
-      ...(facts.permissionMode === undefined ? {} : { permissionMode: facts.permissionMode }),
+      ...(known.permissionMode === undefined ? {} : { permissionMode: known.permissionMode }),
     });
   }
 
@@ -102,8 +113,13 @@ export class HookSessions {
       if (!known.published || known.pid === undefined) continue;
       if ((await this.#options.processes.startOf(known.pid)) === known.procStart) continue;
       this.#heard.delete(session);
-      this.#options.book.end(session, 'Its process ended.');
+      this.#end(session, 'Its process ended.');
     }
+  }
+
+  #end(session: string, reason: string): void {
+    this.#options.book.end(session, reason);
+    this.#options.activities.forget(session);
   }
 
   #remember(session: string, known: Heard): void {

@@ -8,9 +8,10 @@ import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { isoTime } from '../../../platform/clock.ts';
 import type { CancelTimer, Clock } from '../../../platform/clock.ts';
+import { modifiedAt } from '../../../platform/files.ts';
 import { IntercomError } from '../../../protocol/errors.ts';
 import type { MissionRuntime } from '../../../protocol/mission.ts';
-import type { Session, SessionState } from '../../../protocol/model.ts';
+import type { Session } from '../../../protocol/model.ts';
 import type { AgentAdapter, Caller, Projects, SessionBook, Unsubscribe } from '../../ports.ts';
 import type {
   AgentPort,
@@ -20,8 +21,10 @@ import type {
   PermissionAsk,
   ProofSearch,
 } from '../../sessions/agent-port.ts';
+import type { ActivityBook } from '../../sessions/activity/activity-book.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
 import { readPermission, renderPermission } from '../acp/permission.ts';
+import { hookSeen } from '../hook-deeds.ts';
 import type { ProcessTable } from '../process-table.ts';
 import { readHook, renderContext } from './hook-dialect.ts';
 import { findRecord, isRecordOf, searchRecord } from './record.ts';
@@ -34,6 +37,7 @@ export interface GeminiAdapterOptions {
   readonly configDir: string;
   readonly book: SessionBook;
   readonly projects: Projects;
+  readonly activities: ActivityBook;
   readonly processes: ProcessTable;
   readonly clock: Clock;
   readonly managed?: ManagedLookup;
@@ -45,23 +49,14 @@ interface Known {
   readonly cwd: string;
   readonly firstSeen: number;
   record: string | undefined;
-  state: SessionState;
-  since: number;
 }
-
-const HOOK_STATES: Readonly<Partial<Record<HookFacts['moment'], SessionState>>> = {
-  session_start: 'idle',
-  prompt: 'working',
-  tool_done: 'working',
-  turn_end: 'idle',
-};
 
 export class GeminiAdapter implements AgentAdapter, AgentPort {
   readonly name = 'gemini';
   readonly #options: GeminiAdapterOptions;
   readonly #known = new Map<string, Known>();
   #cancelRescan: CancelTimer = () => undefined;
-  #unsubscribe: Unsubscribe = () => undefined;
+  readonly #unsubscribe: Unsubscribe[] = [];
 
   constructor(options: GeminiAdapterOptions) {
     this.#options = options;
@@ -69,16 +64,22 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
 
   start(): Promise<void> {
     this.#cancelRescan = this.#options.clock.every(RESCAN_MS, () => void this.#rescan());
-    this.#unsubscribe =
-      this.#options.managed?.onChange(() => {
+    const { managed, activities } = this.#options;
+    this.#unsubscribe.push(
+      managed?.onChange(() => {
         for (const [id, known] of this.#known) this.#publish(id, known);
-      }) ?? this.#unsubscribe;
+      }) ?? (() => undefined),
+      activities.onChange((id) => {
+        const known = this.#known.get(id);
+        if (known !== undefined) this.#publish(id, known);
+      }),
+    );
     return Promise.resolve();
   }
 
   stop(): Promise<void> {
     this.#cancelRescan();
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     return Promise.resolve();
   }
 
@@ -157,13 +158,15 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
     if (facts.transcript !== undefined && isRecordOf(facts.transcript, this.#options.configDir, facts.session)) {
       known.record = facts.transcript;
     }
-    const state = facts.event === 'Notification' ? 'waiting' : HOOK_STATES[facts.moment];
-    if (state !== undefined && state !== known.state) {
-      known.state = state;
-      known.since = this.#options.clock.now();
-    }
+    const seen = hookSeen(facts, this.#options.clock.now());
+    if (seen !== undefined) this.#options.activities.tell(facts.session, seen);
     this.#publish(facts.session, known);
     return this.#options.book.get(facts.session);
+  }
+
+  async grewAt(session: string): Promise<number | undefined> {
+    const path = await this.#recordOf(session);
+    return path === undefined ? undefined : modifiedAt(path);
   }
 
   async #adopt(facts: HookFacts, caller: Caller): Promise<Known | undefined> {
@@ -177,20 +180,15 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
       if (other.pid === pid) this.#end(id, 'Another session took its place in the same process.');
     }
     const now = clock.now();
-    const known: Known = {
-      pid,
-      procStart,
-      cwd: facts.cwd,
-      firstSeen: now,
-      record: undefined,
-      state: 'starting',
-      since: now,
-    };
+    const known: Known = { pid, procStart, cwd: facts.cwd, firstSeen: now, record: undefined };
     this.#known.set(facts.session, known);
+    // Our extension has a hook for the beginning of each tool.
+    this.#options.activities.meet(facts.session, true);
     return known;
   }
 
   #publish(id: string, known: Known): void {
+    const activity = this.#options.activities.fields(id);
     const run = this.#options.managed?.of(id, known.pid)?.run;
     this.#options.book.put({
       id,
@@ -198,21 +196,19 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
       agent: this.name,
       pid: known.pid,
       cwd: known.cwd,
-      state: known.state,
-      ...(known.state === 'waiting' ? { waiting: { kind: 'permission' as const, what: 'permission prompt' } } : {}),
-      stateSince: isoTime(known.since),
+      ...activity,
       startedAt: isoTime(known.firstSeen),
       managed: run !== undefined,
       ...(run?.mission === undefined ? {} : { mission: run.mission.id }),
       ...(run?.agentVersion === undefined ? {} : { agentVersion: run.agentVersion }),
-      ...this.#rungOf(known, run?.runtime),
+      ...this.#rungOf(activity.state, run?.runtime),
     });
   }
 
   /** Working, its hooks bring mail with the next tool or at the turn's end; idle, only typing wakes it. */
-  #rungOf(known: Known, runtime: MissionRuntime | undefined): Pick<Session, 'rung' | 'rungNote'> {
+  #rungOf(state: Session['state'], runtime: MissionRuntime | undefined): Pick<Session, 'rung' | 'rungNote'> {
     if (runtime === 'headless') return { rung: 'stream' };
-    if (runtime === 'terminal') return { rung: known.state === 'idle' ? 'typed' : 'hooks' };
+    if (runtime === 'terminal') return { rung: state === 'idle' ? 'typed' : 'hooks' };
     return {
       rung: 'hooks',
       rungNote:
@@ -227,7 +223,9 @@ export class GeminiAdapter implements AgentAdapter, AgentPort {
   }
 
   #end(id: string, reason: string): void {
-    if (this.#known.delete(id)) this.#options.book.end(id, reason);
+    if (!this.#known.delete(id)) return;
+    this.#options.book.end(id, reason);
+    this.#options.activities.forget(id);
   }
 
   async #recordOf(session: string): Promise<string | undefined> {

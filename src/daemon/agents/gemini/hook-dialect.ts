@@ -6,7 +6,12 @@
  */
 import { z } from 'zod';
 import { isSessionId } from '../../../protocol/address.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
+import type { Deed } from '../../sessions/activity/observations.ts';
 import type { HookFacts, HookMoment } from '../../sessions/agent-port.ts';
+import { UNNAMED } from '../../sessions/activity/waits.ts';
+import { deedOf } from '../hook-deeds.ts';
+import { oneLine } from '../tool-words.ts';
 
 const MOMENTS: Readonly<Record<string, HookMoment>> = {
   SessionStart: 'session_start',
@@ -42,8 +47,10 @@ export function readHook(event: string, payload: unknown): HookFacts | undefined
   const parsed = GeminiHook.safeParse(payload);
   if (!parsed.success) return undefined;
   const { data } = parsed;
+  const moment = MOMENTS[event] ?? 'other';
+  const deed = doneBy(event, data) ?? deedOf({ moment, tool: undefined });
   return {
-    moment: MOMENTS[event] ?? 'other',
+    moment,
     event,
     session: data.session_id,
     cwd: data.cwd,
@@ -53,7 +60,44 @@ export function readHook(event: string, payload: unknown): HookFacts | undefined
     subagent: false,
     prompt: data.prompt,
     reason: (data.reason ?? data.source)?.slice(0, 200),
+    ...(deed === undefined ? {} : { deed }),
   };
+}
+
+/** A notification says that a dialog opens; the tool begins (BeforeTool) once it is allowed. */
+function doneBy(event: string, hook: GeminiHook): Deed | undefined {
+  const call = { tool: hook.tool_name ?? UNNAMED, input: hook.tool_input, id: undefined };
+  if (event === 'BeforeTool') return { does: 'begins_tool', call };
+  if (event === 'AfterTool') return { does: 'ends_tool', call };
+  if (event !== 'Notification' || hook.notification_type !== 'ToolPermission') return undefined;
+  return { does: 'asks', wait: waitOf(hook), call: { tool: UNNAMED, input: undefined, id: undefined } };
+}
+
+const Details = z.looseObject({
+  type: text,
+  title: text,
+  command: text,
+  filePath: text,
+  fileName: text,
+  serverName: text,
+  toolName: text,
+  questions: z
+    .array(z.looseObject({ question: z.string() }))
+    .optional()
+    .catch(undefined),
+});
+
+function waitOf({ details, message }: GeminiHook): SessionWait {
+  const { type, title, command, filePath, fileName, serverName, toolName, questions } =
+    Details.safeParse(details).data ?? {};
+  const line = (given: string) => oneLine(given, 500) || 'a tool';
+  if (type === 'ask_user') return { kind: 'question', what: line(questions?.[0]?.question ?? title ?? 'a question') };
+  if (type === 'exit_plan_mode') return { kind: 'plan', what: 'its plan' };
+  if (command !== undefined) return { kind: 'permission', what: line(`Shell: ${command}`) };
+  const file = filePath ?? fileName;
+  if (file !== undefined) return { kind: 'permission', what: line(`Edit: ${file}`) };
+  if (toolName !== undefined) return { kind: 'permission', what: line(`${serverName ?? 'MCP'}: ${toolName}`) };
+  return { kind: 'permission', what: line(title ?? message ?? '') };
 }
 
 export function renderContext(facts: HookFacts, given: string): string | undefined {

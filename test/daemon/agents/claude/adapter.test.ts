@@ -12,6 +12,7 @@ import { ClaudeAdapter } from '../../../../src/daemon/agents/claude/adapter.ts';
 import { atLeast, parseRecord, plainLine } from '../../../../src/daemon/agents/claude/registry-record.ts';
 import { startTimeOfStat, systemProcesses } from '../../../../src/daemon/agents/process-table.ts';
 import type { Projects } from '../../../../src/daemon/ports.ts';
+import { ActivityBook } from '../../../../src/daemon/sessions/activity/activity-book.ts';
 import { LiveSessions } from '../../../../src/daemon/sessions/session-book.ts';
 import { systemClock } from '../../../../src/platform/clock.ts';
 import { silentLog } from '../../../../src/platform/log.ts';
@@ -47,6 +48,7 @@ beforeEach(() => {
     configDir: home,
     book,
     projects,
+    activities: new ActivityBook({ clock: systemClock, log: silentLog() }),
     processes: systemProcesses,
     clock: systemClock,
     log: silentLog(),

@@ -128,7 +128,7 @@ describe('hooks install', () => {
     await installHooks({ ...options, hooksDir: join(home, 'moved') });
     const text = await read(settings);
     expect(text).not.toContain('a state');
-    expect(text.match(/intercom-hook\.sh/g)).toHaveLength(6);
+    expect(text.match(/intercom-hook\.sh/g)).toHaveLength(12);
   });
 
   it('refuses a file that is not JSON with its line, and writes nothing at all', async () => {
