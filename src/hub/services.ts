@@ -357,5 +357,8 @@ export interface HubServices {
   readonly missions: Missions;
   readonly terminals: Terminals;
   readonly dialogs: ToolApprovals;
+  readonly attention: Attention;
+  readonly notifier: Notifier;
+  readonly push: Push;
   snapshot(actor: Actor): Promise<Snapshot>;
 }
