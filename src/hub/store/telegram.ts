@@ -208,6 +208,19 @@ export class SqliteTelegramStore implements TelegramStore {
     });
   }
 
+  partEdited(key: string, index: number, part: SentPart, now: number): Promise<void> {
+    return this.#write(async (db) => {
+      await db.updateTable('telegram_items').set({ attempts: 0, updated_at: now }).where('key', '=', key).execute();
+      await db
+        .updateTable('telegram_sent')
+        .set({ hash: part.hash })
+        .where('key', '=', key)
+        .where('part', '=', index)
+        .where('telegram_message_id', '=', part.messageId)
+        .execute();
+    });
+  }
+
   documentSent(key: string, telegramMessageId: number): Promise<void> {
     return this.#write(async (db) => {
       const item = await db
@@ -271,6 +284,20 @@ export class SqliteTelegramStore implements TelegramStore {
   remove(key: string): Promise<void> {
     return this.#write(async (db) => {
       await db.deleteFrom('telegram_items').where('key', '=', key).execute();
+    });
+  }
+
+  retire(key: string, as: ItemDraft, now: number): Promise<void> {
+    return this.#write(async (db) => {
+      const known = await itemByKey(db, key);
+      if (known === undefined) return;
+      await saveItem(db, as, await itemByKey(db, as.key), true, now);
+      await db.updateTable('telegram_sent').set({ key: as.key }).where('key', '=', key).execute();
+      await db
+        .updateTable('telegram_items')
+        .set({ document_sent: 0, version: known.version + 1 })
+        .where('key', '=', key)
+        .execute();
     });
   }
 

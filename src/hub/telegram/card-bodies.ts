@@ -10,9 +10,10 @@ import type {
   QuestionSubject,
   ToolSubject,
 } from '../../protocol/model.ts';
-import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
-import type { Content } from './ports.ts';
-import { TEXT_MAX } from './split.ts';
+import { withCode, withPlan, withText, type CardBody } from './card-texts.ts';
+import { clip, escapeHtml, oneLine } from './html.ts';
+import { openQuestion, settledQuestion } from './question-cards.ts';
+import { EMPTY, type Draft } from './question-draft.ts';
 import { plainTitle } from './words.ts';
 
 /** Everything a card is drawn from. */
@@ -23,15 +24,12 @@ export interface CardFacts {
   /** Display names of the machines of sender and recipient, where known. */
   readonly fromMachine?: string | undefined;
   readonly toMachine?: string | undefined;
+  /** What was answered so far, of questions. */
+  readonly draft?: Draft | undefined;
 }
 
-export interface CardBody {
-  readonly lines: string[];
-  readonly document?: NonNullable<Content['document']>;
-}
-
-/** Units kept free for decision, reason, state and the sentence about the cut. */
-const RESERVED = 900;
+/** What fits on a button. */
+export const SUGGESTION_MAX = 60;
 
 export function cardBody(facts: CardFacts): CardBody {
   const { subject } = facts.approval;
@@ -65,7 +63,7 @@ function messageBody(subject: MessageSubject, facts: CardFacts): CardBody {
     ...(isTitle ? [] : [`Conversation: ${escapeHtml(title)}`]),
     `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
   ];
-  return withText(lines, subject.body, subject.messageId);
+  return withText({ head: lines }, subject.body, subject.messageId);
 }
 
 function joinBody(subject: JoinSubject): CardBody {
@@ -112,54 +110,54 @@ function launchBody(subject: LaunchSubject, facts: CardFacts): CardBody {
     ...(subject.continues === undefined ? [] : [`Goes on: ${escapeHtml(oneLine(subject.continues, 300))}`]),
     `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
   ];
-  return withText(lines, subject.body, subject.missionId);
+  return withText({ head: lines }, subject.body, subject.missionId);
 }
 
+/** What is to be done first, so that a phone's preview says it; whose it is below. */
 function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
-  const lines = [
-    facts.approval.state === 'pending'
-      ? `🔐 <b>${escapeHtml(subject.agent)} asks for permission</b>`
-      : `🔐 <b>Permission for ${escapeHtml(subject.agent)}</b>`,
-    `Session: ${cardParty(subject.from, facts.fromMachine)}`,
-    `Tool: <b>${escapeHtml(oneLine(subject.tool, 200))}</b> ${escapeHtml(oneLine(subject.summary, 300))}`,
-    `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
-    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
-    ...subject.suggestions.map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
-    `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
+  const { approval } = facts;
+  const isOpen = approval.state === 'pending';
+  const agent = escapeHtml(subject.agent);
+  const foot = [
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
+    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
+    ...whoseLines(subject, facts),
+    // The others stand whole on their buttons.
+    ...subject.suggestions
+      .filter((words) => words.length > SUGGESTION_MAX)
+      .map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
   ];
-  return withText(lines, subject.input, facts.approval.id);
+  if (subject.plan === true) {
+    const title = isOpen ? `📋 <b>${agent} has a plan. May it go ahead?</b>` : `📋 <b>Plan of ${agent}</b>`;
+    return withPlan({ head: [title], foot }, subject.input, approval.id);
+  }
+  const tool = escapeHtml(oneLine(subject.tool, 200));
+  const title = isOpen
+    ? `🔐 <b>${agent} asks for permission: ${tool}</b>`
+    : `🔐 <b>Permission for ${agent}: ${tool}</b>`;
+  const summary = oneLine(subject.summary, 300);
+  // A command of one line is below anyway.
+  const isBelow = oneLine(subject.input, 100_000).startsWith(summary.replace(/…$/, ''));
+  const rule = `Asked because: ${escapeHtml(oneLine(approval.rule, 200))}`;
+  return withCode(
+    { head: [title, ...(isBelow ? [] : [escapeHtml(summary)])], foot: [...foot, rule] },
+    subject.input,
+    approval.id,
+  );
 }
 
 function questionBody(subject: QuestionSubject, facts: CardFacts): CardBody {
-  const lines = [
-    `❓ <b>${escapeHtml(subject.agent)} asks</b>`,
-    `Session: ${cardParty(subject.from, facts.fromMachine)}`,
-    `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
-  ];
-  const asked = subject.questions.map(({ text, options }) =>
-    [text, ...options.map(({ label }, index) => `${index + 1}. ${label}`)].join('\n'),
-  );
-  return withText(
-    lines,
-    [...(subject.context === undefined ? [] : [subject.context]), ...asked].join('\n\n'),
-    facts.approval.id,
-  );
+  const { approval, draft = EMPTY } = facts;
+  const isOpen = approval.state === 'pending';
+  const agent = escapeHtml(subject.agent);
+  const count = subject.questions.length;
+  const title = isOpen
+    ? `❓ <b>${agent} asks${count === 1 ? ' you something' : ` ${count} things`}</b>`
+    : `❓ <b>${count === 1 ? 'Question' : `${count} questions`} of ${agent}</b>`;
+  const frame = { head: [title], foot: whoseLines(subject, facts) };
+  return isOpen ? openQuestion(frame, approval, subject, draft) : settledQuestion(frame, approval, subject);
 }
 
-/** The text as a quote; what does not fit is a file beside the card. */
-function withText(lines: string[], whole: string, fileName: string): CardBody {
-  const room = TEXT_MAX - RESERVED - lines.join('\n').length;
-  const shown = showHidden(whole);
-  const isCut = shown.length > room;
-  const text = isCut ? shown.slice(0, safeCut(shown, room)) : shown;
-  lines.push(`<blockquote>${escapeHtml(text)}${isCut ? '…' : ''}</blockquote>`);
-  if (!isCut) return { lines };
-  const length = whole.length.toLocaleString('en-US');
-  const cut = text.length.toLocaleString('en-US');
-  lines.push(`✂️ <b>Cut:</b> you see the first ${cut} of ${length} characters. The file below has the whole text.`);
-  return {
-    lines,
-    document: { name: `${fileName}.txt`, text: whole, caption: 'The whole text of the card above.' },
-  };
+function whoseLines({ from, cwd }: ToolSubject | QuestionSubject, { fromMachine }: CardFacts): string[] {
+  return [`Session: ${cardParty(from, fromMachine)}`, `Directory: <code>${escapeHtml(oneLine(cwd, 300))}</code>`];
 }

@@ -8,6 +8,7 @@ import type { Log } from '../../platform/log.ts';
 import type { BotApi } from './bot-api.ts';
 import { fileOf } from './bot-api.ts';
 import type { TelegramFailure } from './failure.ts';
+import { plainOf } from './html.ts';
 import type { CardButton, Content, Item, TelegramStore } from './ports.ts';
 
 /** Where things go now. */
@@ -132,7 +133,7 @@ export class ItemCalls {
         ...(answers === undefined
           ? {}
           : { reply_parameters: { message_id: answers, allow_sending_without_reply: true } }),
-        ...(buttons === undefined ? {} : { reply_markup: keyboardOf(buttons) }),
+        ...markupOf(item.content, buttons),
       }),
     );
     await store.partSent(item.key, index, { messageId: sent.message_id, hash }, clock.now());
@@ -160,7 +161,7 @@ export class ItemCalls {
     } catch (error) {
       if (!isUnchanged(error)) throw error;
     }
-    await store.partSent(item.key, index, { messageId, hash }, clock.now());
+    await store.partEdited(item.key, index, { messageId, hash }, clock.now());
   }
 
   async #sendDocument(
@@ -232,6 +233,21 @@ function isUnchanged(error: unknown): boolean {
   return error instanceof Error && 'kind' in error && error.kind === 'unchanged';
 }
 
+/** People see this item as it is now; nothing of it waits to be sent or edited. */
+export function isShown({ content, sent }: Item): boolean {
+  return content.parts.every((html, index) => {
+    const buttons = index === content.parts.length - 1 ? content.buttons : undefined;
+    return sent[index]?.hash === hashOf(html, buttons);
+  });
+}
+
+function markupOf({ ask }: Content, buttons: Content['buttons']) {
+  if (ask !== undefined) {
+    return { reply_markup: { force_reply: true as const, selective: true, input_field_placeholder: ask.slice(0, 64) } };
+  }
+  return buttons === undefined ? {} : { reply_markup: keyboardOf(buttons) };
+}
+
 function keyboardOf(buttons: readonly (readonly CardButton[])[]) {
   return {
     inline_keyboard: buttons.map((row) =>
@@ -253,13 +269,4 @@ function hashOf(html: string, buttons: Content['buttons']): string {
     .update(JSON.stringify([html, buttons ?? null]))
     .digest('hex')
     .slice(0, 16);
-}
-
-/** Our own HTML as text. */
-function plainOf(html: string): string {
-  return html
-    .replace(/<[^>]*>/g, '')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&amp;', '&');
 }

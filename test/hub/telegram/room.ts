@@ -9,7 +9,8 @@ import { SqliteTelegramStore } from '../../../src/hub/store/telegram.ts';
 import type { TelegramConfig } from '../../../src/hub/telegram/config.ts';
 import { startTelegram, type Telegram } from '../../../src/hub/telegram/telegram.ts';
 import { silentLog } from '../../../src/platform/log.ts';
-import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
+import type { ShownMessage } from '../../support/telegram-emulator/chats.ts';
+import { TelegramEmulator, type PressResult } from '../../support/telegram-emulator/emulator.ts';
 import { FakeHub } from './fake-hub.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -129,9 +130,28 @@ export class Room {
       const { epoch, log } = this.hub;
       if ((await store.getMeta('cursor')) !== `${epoch}:${log.length}`) return false;
       if (this.telegram.unconfirmed > 0) return false;
+      for (const id of this.hub.attention.told) {
+        const isOpen = this.hub.approvals.get(id)?.state === 'pending';
+        if (isOpen && (await store.item(`a:${id}`)) === undefined) return false;
+      }
       const { state, outbox } = await this.status();
       return state !== 'starting' && outbox === 0;
     }, 'that everything is shown');
+  }
+
+  /** The newest message with these words. */
+  found(words: string): ShownMessage {
+    const message = this.telegram.messages(GROUP).findLast(({ content }) => content.text.includes(words));
+    if (message !== undefined) return message;
+    throw new Error(`nobody shows "${words}": ${this.telegram.texts(GROUP).join('\n---\n')}`);
+  }
+
+  /** Presses a button by its words, and waits until the person was answered. */
+  async press(message: ShownMessage, user: number, words: string): Promise<PressResult> {
+    const before = this.telegram.callsOf('answerCallbackQuery').length;
+    const pressed = this.telegram.press(GROUP, message.id, user, words);
+    await this.until(() => this.telegram.callsOf('answerCallbackQuery').length > before);
+    return pressed;
   }
 
   /** Passes time without waiting for anything. */
