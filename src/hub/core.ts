@@ -15,10 +15,12 @@ import type { MissionLimitsOfHub } from './missions/context.ts';
 import { DEFAULT_MISSION_LIMITS } from './missions/context.ts';
 import { HubAttention } from './attention/attention.ts';
 import { HubDialogs } from './attention/dialogs.ts';
+import { HubNotifier } from './attention/notifier.ts';
 import { HubMissions } from './missions/missions.ts';
 import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/housekeeping.ts';
 import type { Notices } from './services.ts';
 import type { HubStore } from './store/hub-store.ts';
+import { sessionsOf } from './store/machines.ts';
 import { HubTerminals } from './terminals/terminals.ts';
 
 export interface HubCoreOptions {
@@ -34,8 +36,10 @@ export interface HubCoreOptions {
   readonly limits?: Partial<MessagingLimits>;
   readonly missionLimits?: Partial<MissionLimitsOfHub>;
   readonly retention?: Partial<Retention>;
-  /** False for a name that no operator has. */
-  readonly knowsOperator?: (name: string) => boolean;
+  /** The names of the operators; where they are not told, every name is one. */
+  readonly operators?: () => readonly string[];
+  /** When the newest event of the run before was stored; undefined: there was none. */
+  readonly lastSign?: number | undefined;
 }
 
 export interface HubCore {
@@ -47,12 +51,13 @@ export interface HubCore {
   readonly terminals: HubTerminals;
   readonly dialogs: HubDialogs;
   readonly attention: HubAttention;
+  readonly notifier: HubNotifier;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
-  const { store, clock, log } = options;
+  const { store, clock, log, operators } = options;
   const events = options.events ?? (await StoredEventLog.open(store, clock, log));
   const machineNotices = options.notices === undefined ? undefined : new MachineNotices(options.notices, clock, log);
   const registry = await HubRegistry.open({
@@ -83,7 +88,7 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
       log,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       launches: () => built.missions?.answers,
-      ...(options.knowsOperator === undefined ? {} : { knowsOperator: options.knowsOperator }),
+      ...(operators === undefined ? {} : { knowsOperator: (name) => operators().includes(name) }),
     },
     (machineId) => registry.doorOf(machineId),
   );
@@ -111,6 +116,16 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
     waits: (...raised) => attention.waitsOf.raised(...raised),
   });
   registry.connect(hooksOf({ messaging, missions, dialogs, attention }));
+  const notifier = new HubNotifier({
+    ...{ events, approvals, clock, log },
+    lastSign: options.lastSign,
+    sessions: () => store.read(sessionsOf),
+    waits: () => attention.waitsOf.open(),
+    operators: operators ?? (() => []),
+    preferences: (operator) => attention.preferred.of(operator),
+    isLooking: (operator) => attention.lookers.isLooking(operator),
+    isAway: (id) => registry.isAway(id),
+  });
   const housekeeping = new Housekeeping(store, clock, log, { ...DEFAULT_RETENTION, ...options.retention });
   return {
     events,
@@ -121,15 +136,18 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
     terminals,
     dialogs,
     attention,
+    notifier,
     start: async () => {
       await registry.start();
       await attention.start();
       await approvals.start();
       await missions.start();
       await messaging.start();
+      await notifier.start();
       housekeeping.start();
     },
     stop: async () => {
+      notifier.stop();
       registry.stop();
       machineNotices?.stop();
       await housekeeping.stop();

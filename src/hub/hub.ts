@@ -18,7 +18,6 @@ import { IntercomError } from '../protocol/errors.ts';
 import type { Surface } from '../protocol/model.ts';
 import type { HubStatus, SignInLink } from '../protocol/operator-api.ts';
 import { PolicyEngine } from './approvals/policy-service.ts';
-import { HubNotifier } from './attention/notifier.ts';
 import { createHubCore, type HubCore } from './core.ts';
 import { StoredEventLog } from './events.ts';
 import { isLoopback } from './joins/daemon-url.ts';
@@ -30,6 +29,7 @@ import { pushKeys } from './push/keys.ts';
 import { HubPush } from './push/push.ts';
 import type { HubServices } from './services.ts';
 import { hubStatus, takeSnapshot } from './snapshot.ts';
+import { lastEventAt } from './store/events.ts';
 import { HubStore } from './store/hub-store.ts';
 import { machineById } from './store/machines.ts';
 import { setValue } from './store/values.ts';
@@ -90,7 +90,6 @@ interface Parts {
   readonly policy: PolicyEngine;
   readonly joins: StoredJoins;
   readonly operators: ConfiguredOperators;
-  readonly notifier: HubNotifier;
   readonly push: HubPush;
 }
 
@@ -121,6 +120,8 @@ class Hub implements RunningHub {
       onFault: (fault) => notices?.storeState(fault),
     });
     try {
+      // Before anything of this run is in the log.
+      const lastSign = await store.read(lastEventAt);
       const events = await StoredEventLog.open(store, clock, log);
       const shown = new StoredNotices(store, events, clock);
       notices = shown;
@@ -143,16 +144,16 @@ class Hub implements RunningHub {
         limits: config.limits,
         missionLimits: { depth: config.agentLauncher.maxDepth },
         retention: config.retention,
-        knowsOperator: (name) => config.operators.some((operator) => operator.name === name),
+        operators: () => config.operators.map(({ name }) => name),
+        lastSign,
       });
       const joins = joinsOf(options, clock, store, core);
-      const notifier = new HubNotifier(log);
       const push = new HubPush({
         ...{ store, clock },
         keys: await pushKeys(paths.pushKeys),
         allowPrivate: config.push.allowPrivate,
       });
-      const parts = { store, core, notices: shown, policy, joins, operators, notifier, push };
+      const parts = { store, core, notices: shown, policy, joins, operators, push };
       const hub = new Hub(options, clock, parts);
       running = hub;
       return hub;
@@ -167,8 +168,8 @@ class Hub implements RunningHub {
     this.#clock = clock;
     this.#parts = parts;
     this.#startedAt = clock.now();
-    const { joins, policy, operators, notices, notifier, push } = parts;
-    const { events, messaging, approvals, registry, missions, terminals, dialogs, attention } = parts.core;
+    const { joins, policy, operators, notices, push } = parts;
+    const { events, messaging, approvals, registry, missions, terminals, dialogs, attention, notifier } = parts.core;
     const services = {
       ...{ events, messaging, approvals, registry, joins, policy, operators, notices },
       ...{ missions, terminals, dialogs, attention, notifier, push },

@@ -269,6 +269,7 @@ export type NoticeWord =
 
 /** Decides who is told of what, once for all channels. Told in order; nothing of it is stored: after a restart what still waits is shown again. */
 export interface Notifier {
+  /** What stands already is shown to the listener at once, inside this call, and rings nobody. */
   subscribe(listener: (word: NoticeWord) => void): Unsubscribe;
 }
 

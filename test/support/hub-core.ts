@@ -7,6 +7,7 @@ import { BUILT_IN_RULES, evaluate, scopesOf, type RuleSet } from '../../src/hub/
 import { createHubCore, type HubCore } from '../../src/hub/core.ts';
 import type { MessagingLimits } from '../../src/hub/messaging/context.ts';
 import type { Actor, Notices } from '../../src/hub/services.ts';
+import { lastEventAt } from '../../src/hub/store/events.ts';
 import { HubStore } from '../../src/hub/store/hub-store.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { HubEvent } from '../../src/protocol/events.ts';
@@ -165,7 +166,9 @@ export class TestHub {
   report(machine: string, mission: Mission, report: Partial<MissionReport>): Promise<string | undefined> {
     const at = new Date(this.clock.now()).toISOString();
     return this.core.missions
-      .applyNews(machine, [{ news: 'report', missionId: mission.id, run: 1, number: (this.#reports += 1), at, ...report }])
+      .applyNews(machine, [
+        { news: 'report', missionId: mission.id, run: 1, number: (this.#reports += 1), at, ...report },
+      ])
       .then(([result]) => result);
   }
 
@@ -276,7 +279,7 @@ export class TestHub {
   }
 }
 
-function makeCore(
+async function makeCore(
   store: HubStore,
   clock: ManualClock,
   limits: Partial<MessagingLimits>,
@@ -294,7 +297,8 @@ function makeCore(
     },
     limits,
     policy: { evaluate: (question, grants, now) => evaluate(rules(), grants, question, now), scopesOf },
-    knowsOperator: (name) => ['ada', 'bob', 'eve'].includes(name),
+    operators: () => ['ada', 'bob', 'eve'],
+    lastSign: await store.read(lastEventAt),
   });
 }
 

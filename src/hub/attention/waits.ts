@@ -6,7 +6,7 @@
  * another thing is another wait.
  */
 import type { Clock } from '../../platform/clock.ts';
-import type { WaitEnd, WaitKind, WaitsPage } from '../../protocol/attention.ts';
+import type { Wait, WaitEnd, WaitKind, WaitsPage } from '../../protocol/attention.ts';
 import { newId } from '../../protocol/ids.ts';
 import type { Approval, Session } from '../../protocol/model.ts';
 import type { EventAppender } from '../events.ts';
@@ -82,7 +82,7 @@ export class HubWaits {
     const asked = askedBy(session);
     if (open !== undefined && asked !== undefined) {
       if (open.kind === asked.kind && open.what === asked.what) return;
-      if (await this.#isYoung(transaction, open)) return this.#restate(transaction, open, asked);
+      if (await this.#isRestated(transaction, open, asked)) return this.#restate(transaction, open, asked);
     }
     if (open !== undefined) await this.#end(transaction, open, await this.#ending(transaction, open, session));
     if (asked !== undefined) await this.#open(transaction, machineId, session, Date.parse(session.stateSince));
@@ -127,6 +127,11 @@ export class HubWaits {
     });
   }
 
+  /** Those that last. */
+  open(): Promise<Wait[]> {
+    return this.#parts.store.read(async (db) => (await openWaits(db)).map(toWait));
+  }
+
   async #open(transaction: HubTransaction, machineId: string, session: Session, since: number): Promise<void> {
     const now = this.#now();
     const asked = askedBy(session);
@@ -165,8 +170,9 @@ export class HubWaits {
     await this.#parts.events.append(transaction, { type: 'wait.changed', wait: toWait(wait) });
   }
 
-  /** It has just begun, and nobody has answered it. */
-  async #isYoung(transaction: HubTransaction, open: OpenWait): Promise<boolean> {
+  /** It has just begun, nobody has answered it, and nothing that was said of it is taken back. */
+  async #isRestated(transaction: HubTransaction, open: OpenWait, asked: Asked): Promise<boolean> {
+    if (open.kind !== asked.kind && open.kind !== 'dialog') return false;
     if (this.#now() - open.since > SETTLE_MS) return false;
     if (open.approval_id === null) return true;
     return (await approvalById(transaction.db, open.approval_id))?.state === 'pending';
