@@ -2,8 +2,10 @@
  * Claude Code and its person, far apart, through the whole product: the dialog that it opens before it knows anything (trust), answered as it stands on its screen, and what its model asks
  * with our own tool.
  */
-import { mkdirSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Approval } from '../../src/protocol/model.ts';
 import type { QuestionAnswer } from '../../src/protocol/attention.ts';
@@ -11,6 +13,9 @@ import { ClaudeHome, claudeProgram } from './claude-session.ts';
 import { MissionMesh } from './mission-mesh.ts';
 import { until } from './mission-rig.ts';
 import { ScriptedModel } from './scripted-model.ts';
+import { BIN } from '../support/mesh.ts';
+
+const run = promisify(execFile);
 
 const command = claudeProgram('2.1.329');
 const TOOL = 'mcp__intercom__intercom_ask_human';
@@ -30,15 +35,17 @@ describe.skipIf(command === undefined)('Claude Code 2.1.329 and its person', () 
       agent: 'claude',
       command: command ?? '',
       cwd,
-      env: {
-        HOME: home.path,
-        SHELL: '/bin/sh',
-        ANTHROPIC_BASE_URL: model.url,
-        ANTHROPIC_API_KEY: home.key,
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-        DISABLE_AUTOUPDATER: '1',
-      },
+      env: environment(),
     });
+  });
+
+  const environment = (): Record<string, string> => ({
+    HOME: home.path,
+    SHELL: '/bin/sh',
+    ANTHROPIC_BASE_URL: model.url,
+    ANTHROPIC_API_KEY: home.key,
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    DISABLE_AUTOUPDATER: '1',
   });
 
   afterAll(async () => {
@@ -99,4 +106,36 @@ describe.skipIf(command === undefined)('Claude Code 2.1.329 and its person', () 
     expect(news).toContain('Ich, bis Mitternacht.');
     await until(async () => ((await mesh.mission(id)).result?.text.includes('I KNOW NOW') ? true : undefined));
   }, 120_000);
+
+  it('in a terminal of the person’s own: its dialog is asked about too, and an answer there closes the card', async () => {
+    const cwd = join(home.path, 'own');
+    const bin = join(home.path, 'bin');
+    for (const folder of [cwd, bin]) mkdirSync(folder);
+    symlinkSync(command ?? '', join(bin, 'claude'));
+    const env = {
+      ...environment(),
+      PATH: `${bin}:${process.env.PATH ?? ''}`,
+      INTERCOM_HOME: mesh.mesh.daemon('server').home,
+      TERM: 'tmux-256color',
+      LANG: 'C.UTF-8',
+    };
+    const words = ['env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+    const line = [...words, process.execPath, BIN, 'run', 'claude'].map((word) => `'${word}'`).join(' ');
+    const tmux = (...args: readonly string[]) => run('tmux', ['-L', `ic-people-${process.pid}`, ...args]);
+    await tmux('-f', '/dev/null', 'new-session', '-d', '-x', '120', '-y', '40', '-c', cwd, line);
+    try {
+      const card = await mesh.card('question');
+      expect(card.subject).toMatchObject({ source: 'dialog', cwd });
+      await tmux('send-keys', 'Down');
+      await until(async () => (/❯ Yes, I trust/.test((await tmux('capture-pane', '-p')).stdout) ? true : undefined));
+      await tmux('send-keys', 'Enter');
+      const closed = await until(async () => {
+        const now = await mesh.mesh.operator.call('GET', `/approvals/${card.id}`, Approval);
+        return now.state === 'pending' ? undefined : now;
+      });
+      expect(closed.state).toBe('answered_elsewhere');
+    } finally {
+      await tmux('kill-server');
+    }
+  }, 60_000);
 });
