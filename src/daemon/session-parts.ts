@@ -22,6 +22,7 @@ import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
 import { HookRoutes } from './sessions/hook-routes.ts';
 import { ManagedBook } from './sessions/managed-sessions.ts';
+import { DialogDesk } from './sessions/dialog-desk.ts';
 import { DecisionDesks } from './sessions/decision-desks.ts';
 import { PermissionDesk } from './sessions/permission-desk.ts';
 import { QuestionDesk, type QuestionCalls } from './sessions/question-desk.ts';
@@ -86,7 +87,14 @@ export async function startSessions(
     processes: systemProcesses,
     clock,
   });
-  const desk = new PermissionDesk({ machineId, approvals, book, clock, log, uuid: randomUUID });
+  const desk = new PermissionDesk({
+    ...{ machineId, approvals, book, clock, log, uuid: randomUUID },
+    onOver: (session) => dialogs.unexplained(session),
+  });
+  const dialogs = new DialogDesk({
+    ...{ machineId, approvals, book, clock, log },
+    isExplained: (session) => desk.asks(session),
+  });
   const questions = new QuestionDesk({ machineId, approvals, clock });
   const codex = new CodexAdapter({
     codexHome: env.CODEX_HOME ?? join(home, '.codex'),
@@ -124,7 +132,7 @@ export async function startSessions(
   const reserved = ports.map(({ name }) => name);
   const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
   const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
-  managed.connect({ hooks, delivery });
+  managed.connect({ hooks, delivery, dialogs });
   const stalls = new StallWatch({
     book,
     activities,
@@ -143,12 +151,13 @@ export async function startSessions(
     () => desk.stop(),
     () => stalls.stop(),
     () => activities.stop(),
+    () => dialogs.stop(),
   );
   await claude.start();
   await codex.start();
   await gemini.start();
   await plain.start();
   await delivery.start();
-  const decisions = new DecisionDesks([questions], desk);
+  const decisions = new DecisionDesks([questions, dialogs], desk);
   return { book, delivery, plain, hooks, managed, questions, decisions, servers: codex };
 }

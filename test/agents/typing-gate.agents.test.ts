@@ -61,11 +61,12 @@ function open(executable: string, argv: string[], cwd: string, environment: Reco
   return terminal;
 }
 
-async function claude(version: (typeof CLAUDE_VERSIONS)[number]): Promise<Started> {
+async function claude(version: (typeof CLAUDE_VERSIONS)[number], trusted = true): Promise<Started> {
   const model = await ScriptedModel.start();
   const home = new ClaudeHome('gate');
   const cwd = join(home.path, 'project');
-  home.trust(cwd);
+  mkdirSync(cwd);
+  if (trusted) home.trust(cwd);
   model.on({ when: (request) => request.toolResults.length > 0, reply: { say: 'Done with that.' } });
   model.on({ when: 'here it ends', reply: { say: 'I have read it.' } });
   model.on({
@@ -73,6 +74,12 @@ async function claude(version: (typeof CLAUDE_VERSIONS)[number]): Promise<Starte
     reply: { tool: 'Bash', input: { command: 'touch made.txt', description: 'Make' } },
     times: 1,
   });
+  const options = [
+    { label: 'Red', description: 'A warm one' },
+    { label: 'Blue', description: 'A cold one' },
+  ];
+  const questions = [{ question: 'Which colour?', header: 'Colour', multiSelect: false, options }];
+  model.on({ when: 'ask me', reply: { tool: 'AskUserQuestion', input: { questions } }, times: 1 });
   const mode = version === '2.1.197' ? 'default' : 'manual';
   const terminal = open(claudeProgram(version) ?? '', ['--permission-mode', mode], cwd, {
     HOME: home.path,
@@ -132,6 +139,20 @@ async function gemini(): Promise<Started> {
   return { terminal, asked: (text) => model.request(text), end };
 }
 
+/** Looks until the screen is as it should be. */
+async function reached(
+  { terminal }: Started,
+  witness: Witness,
+  fits: (state: ScreenState) => boolean,
+): Promise<ScreenState> {
+  for (let i = 0; i < 600; i += 1) {
+    const { state } = await witness.look(1);
+    if (fits(state)) return state;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`The screen never got there:\n${terminal.screen.lastLines(40).join('\n')}`);
+}
+
 const agents: readonly [name: string, screen: string, there: boolean, start: () => Promise<Started>][] = [
   ...CLAUDE_VERSIONS.map((version): [string, string, boolean, () => Promise<Started>] => [
     `Claude Code ${version}`,
@@ -145,18 +166,12 @@ const agents: readonly [name: string, screen: string, there: boolean, start: () 
 
 describe.each(agents.filter(([, , there]) => there))('%s', (_name, screen, _there, start) => {
   it('is typed to at its prompt only, whole, and its dialog is answered only as it was shown', async () => {
-    const { terminal, asked, end } = await start();
+    const started = await start();
+    const { terminal, asked, end } = started;
     ended.push(end);
     const witness = new Witness({ terminal, screen, clock: systemClock });
     const look = async (): Promise<ScreenState> => (await witness.look(1)).state;
-    const reaches = async (fits: (state: ScreenState) => boolean): Promise<ScreenState> => {
-      for (let i = 0; i < 600; i += 1) {
-        const state = await look();
-        if (fits(state)) return state;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      throw new Error(`The screen never got there:\n${terminal.screen.lastLines(40).join('\n')}`);
-    };
+    const reaches = (fits: (state: ScreenState) => boolean): Promise<ScreenState> => reached(started, witness, fits);
     /** As the delivery engine does: a refusal is tried again later. */
     const typed = async (text: string): Promise<TypingOutcome> => {
       for (let i = 0; ; i += 1) {
@@ -194,3 +209,33 @@ describe.each(agents.filter(([, , there]) => there))('%s', (_name, screen, _ther
     expect(terminal.screen.lastLines(40).join('\n')).toContain('Done with that.');
   });
 });
+
+describe.each(CLAUDE_VERSIONS.filter((version) => claudeProgram(version) !== undefined))(
+  'the dialogs of Claude Code %s',
+  (version) => {
+    it('that have no digits are walked through: a folder is trusted only as it was shown', async () => {
+      const started = await claude(version, false);
+      ended.push(started.end);
+      const witness = new Witness({ terminal: started.terminal, screen: 'claude', clock: systemClock });
+      const shown = await reached(started, witness, (state) => state.dialog === 'trust');
+      expect(shown.text).toContain('project');
+      const yes = shown.options.findIndex((option) => /^Yes/.test(option)) + 1;
+      expect(await witness.answer({ fingerprint: 'f'.repeat(64), option: yes })).toBe('screen_changed');
+      expect(await witness.answer({ fingerprint: shown.fingerprint ?? '', option: yes })).toBe('typed');
+      await reached(started, witness, (state) => state.state === 'prompt');
+    });
+
+    it('that have a line take text: it is seen there, and is the answer', async () => {
+      const started = await claude(version);
+      ended.push(started.end);
+      const witness = new Witness({ terminal: started.terminal, screen: 'claude', clock: systemClock });
+      await reached(started, witness, (state) => state.state === 'prompt' && state.box === '');
+      expect(await witness.type('ask me')).toBe('typed');
+      const shown = await reached(started, witness, (state) => state.line !== undefined);
+      expect(shown).toMatchObject({ dialog: 'question', choosable: [1, 2], line: 3 });
+      const text = `neither, but ${'a green that is as dark as a forest in the rain, '.repeat(4)}if there is one`;
+      expect(await witness.answer({ fingerprint: shown.fingerprint ?? '', text })).toBe('typed');
+      expect(JSON.stringify(await started.asked('if there is one'))).toContain(text);
+    });
+  },
+);

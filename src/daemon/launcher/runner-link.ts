@@ -104,13 +104,8 @@ export class RunnerLink {
           if (reply.problem !== undefined)
             throw new IntercomError('failed', reply.problem, { next: 'It is tried again.' });
         },
-        type: async (text) => {
-          const reply = await this.ask({ frame: 'type', text });
-          if (reply.outcome !== undefined) return reply.outcome;
-          throw new IntercomError('failed', reply.problem ?? 'The runner did not say what came of it.', {
-            next: 'It is tried again.',
-          });
-        },
+        type: (text) => this.#outcome({ frame: 'type', text }),
+        answer: (answer) => this.#outcome({ frame: 'answer', ...answer }),
       },
     });
     this.#noteProcess();
@@ -185,6 +180,14 @@ export class RunnerLink {
       };
       this.#replies.set(number, settle);
       this.#send({ ...request, request: number });
+    });
+  }
+
+  async #outcome(request: RunnerRequest): Promise<TypingOutcome> {
+    const { outcome, problem } = await this.ask(request);
+    if (outcome !== undefined) return outcome;
+    throw new IntercomError('failed', problem ?? 'The runner did not say what came of it.', {
+      next: 'It is tried again.',
     });
   }
 

@@ -19,7 +19,9 @@ import type { ActivityBook } from './activity/activity-book.ts';
 import { NotSent } from './agent-port.ts';
 import type { InboxChannel } from './agent-port.ts';
 import type { DeliveryEngine } from './delivery.ts';
+import type { DialogDesk } from './dialog-desk.ts';
 import type {
+  DialogAnswer,
   ManagedFacts,
   ManagedHook,
   ManagedLookup,
@@ -46,6 +48,8 @@ export interface ManagedBookOptions {
 export interface ManagedParts {
   readonly hooks: AgentHooks;
   readonly delivery: Pick<DeliveryEngine, 'undelivered' | 'promptSeen' | 'printed' | 'turnEnded'>;
+  /** Asks people about what the screens show and no hook tells. */
+  readonly dialogs?: Pick<DialogDesk, 'seen' | 'ended'>;
 }
 
 export class ManagedBook implements ManagedSessions, ManagedLookup, RunnerLookup {
@@ -201,6 +205,13 @@ class Attached implements ManagedSession {
 
   screen(state: ScreenState): void {
     if (this.#ended) return;
+    const { channel } = this.run;
+    const terminal = {
+      run: this.run,
+      session: () => this.key,
+      answer: (answer: DialogAnswer) => channel.answer(answer),
+    };
+    this.#options.parts()?.dialogs?.seen(terminal, state);
     this.#screen = state;
     this.#options.activities.see(this.key, state);
   }
@@ -213,6 +224,7 @@ class Attached implements ManagedSession {
   end(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#options.parts()?.dialogs?.ended(this.run.runner);
     this.#options.ended();
     const { book, activities } = this.#options;
     if (this.#isOurs()) book.end(this.key, reason);

@@ -26,6 +26,15 @@ export interface ManagedChannel {
   write(line: string): Promise<void>;
   /** Through the typing gate (DaemonFrame `type`). */
   type(text: string): Promise<TypingOutcome>;
+  /** Into the dialog that is open, if it is still the one that is named (DaemonFrame `answer`). */
+  answer(answer: DialogAnswer): Promise<TypingOutcome>;
+}
+
+/** To the dialog with this fingerprint: one of its options (from 1), or text into its line. */
+export interface DialogAnswer {
+  readonly fingerprint: string;
+  readonly option?: number;
+  readonly text?: string;
 }
 
 export interface ManagedRun {

@@ -57,6 +57,8 @@ export interface PermissionDeskOptions {
   readonly book: SessionBook;
   readonly clock: Clock;
   readonly log: Log;
+  /** A dialog of this session waits no more. */
+  readonly onOver?: (session: string) => void;
   /** A new UUID. */
   readonly uuid: () => string;
 }
@@ -173,6 +175,11 @@ export class PermissionDesk implements DecisionDesk {
     if (this.#early.size > EARLY_MAX && oldest !== undefined) this.#early.delete(oldest);
   }
 
+  /** Whether something of this session waits here for its answer. */
+  asks(session: string): boolean {
+    return [...this.#dialogs.values()].some(({ over, call }) => !over && call.session.id === session);
+  }
+
   dialogs(): readonly string[] {
     return [...this.#dialogs.values()].filter(({ over }) => !over).map(({ ref }) => ref);
   }
@@ -207,6 +214,7 @@ export class PermissionDesk implements DecisionDesk {
   #finish(dialog: OpenDialog, text: string): void {
     dialog.answer(text);
     if (this.#dialogs.get(dialog.ref) === dialog) this.#dialogs.delete(dialog.ref);
+    this.#options.onOver?.(dialog.call.session.id);
   }
 
   // ── what happened at the terminal ──────────────────────────────────────────────────────────────────────────────────────

@@ -79,6 +79,10 @@ beforeEach(() => {
       printed: () => undefined,
       turnEnded: async () => undefined,
     },
+    dialogs: {
+      seen: ({ session }, { fingerprint }) => void seen.push(`dialog of ${session()} ${fingerprint ?? 'none'}`),
+      ended: (runner) => void seen.push(`ended ${runner}`),
+    },
   });
 });
 
@@ -100,6 +104,7 @@ function run(more: Partial<ManagedRun> = {}): ManagedRun {
         typed.push(text);
         return outcome;
       },
+      answer: async () => outcome,
     },
     ...more,
   };
@@ -180,6 +185,17 @@ describe('an agent without an adapter', () => {
     expect(only()).toMatchObject({ waiting: { kind: 'rate_limit', resetAt: '2026-11-21T15:00:00.000Z' } });
     clock.advance(3_600_000);
     expect(only().state).toBe('idle');
+  });
+
+  it('has its screen looked at for dialogs, under the name that it has then, until it ends', () => {
+    const given = run();
+    const session = managed.attach(given);
+    session.screen(screen('dialog', { fingerprint: 'a1' }));
+    session.event({ kind: 'session', session: 'crow-session-1' });
+    session.screen(screen('prompt'));
+    session.end('over');
+    session.screen(screen('dialog', { fingerprint: 'a2' }));
+    expect(seen).toEqual([`dialog of ${given.runner} a1`, 'dialog of crow-session-1 none', `ended ${given.runner}`]);
   });
 
   it('is typed to only at a free prompt, and what the gate refuses was not sent', async () => {
