@@ -9,7 +9,8 @@ import { ClaudeAdapter } from './agents/claude/adapter.ts';
 import { CodexAdapter } from './agents/codex/adapter.ts';
 import { PermissionDialogs } from './agents/codex/permission-dialogs.ts';
 import { GeminiAdapter } from './agents/gemini/adapter.ts';
-import { isAlive, systemProcesses, workBelow } from './agents/process-table.ts';
+import { HeartbeatAdapter, workingDirectory } from './agents/heartbeat/adapter.ts';
+import { isAlive, startMoment, systemProcesses, workBelow } from './agents/process-table.ts';
 import type { DaemonOptions } from './options.ts';
 import type { ProjectDirectory } from './discovery/project-directory.ts';
 import { PlainSessions } from './http/plain-sessions.ts';
@@ -28,6 +29,9 @@ import { PermissionDesk } from './sessions/permission-desk.ts';
 import { QuestionDesk, type QuestionCalls } from './sessions/question-desk.ts';
 import { LiveSessions } from './sessions/session-book.ts';
 import type { DaemonStore } from './store/store.ts';
+
+/** Where the seed's script writes. */
+const HEARTBEATS = '/tmp/cc-sessions';
 
 export interface SessionParts {
   readonly book: LiveSessions;
@@ -110,6 +114,18 @@ export async function startSessions(
     uid: process.getuid?.(),
     version,
   });
+  const heartbeats = new HeartbeatAdapter({
+    folder: HEARTBEATS,
+    book,
+    projects,
+    activities,
+    processes: systemProcesses,
+    directoryOf: workingDirectory,
+    momentOf: startMoment,
+    clock,
+    log,
+    uid: process.getuid?.(),
+  });
   const ports: readonly AgentPort[] = [claude, codex, gemini, new AcpPort('opencode', book)];
   const delivery = new DeliveryEngine({
     store: store.inbox,
@@ -145,6 +161,7 @@ export async function startSessions(
     () => claude.stop(),
     () => codex.stop(),
     () => gemini.stop(),
+    () => heartbeats.stop(),
     () => delivery.stop(),
     () => plain.stop(),
     () => doorbell.stop(),
@@ -157,6 +174,8 @@ export async function startSessions(
   await codex.start();
   await gemini.start();
   await plain.start();
+  // After those who know better.
+  await heartbeats.start();
   await delivery.start();
   const decisions = new DecisionDesks([questions, dialogs], desk);
   return { book, delivery, plain, hooks, managed, questions, decisions, servers: codex };

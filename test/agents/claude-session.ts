@@ -229,6 +229,11 @@ export class ClaudeSession {
     if (this.alive) process.kill(this.pid, signal);
   }
 
+  /** Closes the terminal, as a person closes its window. */
+  async closeTerminal(): Promise<void> {
+    await run('tmux', ['-L', this.#server, 'kill-server']);
+  }
+
   /** Ends the agent and its terminal. */
   async end(): Promise<void> {
     this.kill('SIGTERM');

@@ -60,6 +60,18 @@ const processStatus: ProcessTable = {
 
 export const systemProcesses: ProcessTable = process.platform === 'linux' ? procFileSystem : processStatus;
 
+/** When a process started (milliseconds since 1970), by its start time as this table has it. */
+export async function startMoment(start: string): Promise<number | undefined> {
+  if (process.platform !== 'linux') return asTime(Date.parse(start));
+  const uptime = await readFile('/proc/uptime', 'utf8').catch(() => '');
+  const up = Number(uptime.split(' ')[0]);
+  return uptime === '' ? undefined : asTime(Date.now() - up * 1000 + (Number(start) / TICKS_PER_SECOND) * 1000);
+}
+
+function asTime(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
+}
+
 /** Alive, whoever owns it. */
 export function isAlive(pid: number): boolean {
   try {
