@@ -6,6 +6,7 @@
  */
 import type { Kysely, Selectable } from 'kysely';
 import { z } from 'zod';
+import { QuestionAnswer } from '../../protocol/attention.ts';
 import type { HubSchema } from './schema.ts';
 import type { ItemTable, SentTable } from './telegram-schema.ts';
 import type { Content, Item, ItemDraft, Lane } from '../telegram/ports.ts';
@@ -21,12 +22,22 @@ const PressButtonJson = z.object({
 });
 const LinkButtonJson = z.object({ text: z.string(), url: z.string() });
 
+const DraftJson = z.object({
+  answers: z.array(QuestionAnswer),
+  ticked: z.array(z.number().int()),
+  text: z.string().exactOptional(),
+  by: z.array(z.string()),
+  heard: z.array(z.number().int()),
+});
+
 const ContentJson: z.ZodType<Content> = z.object({
   parts: z.array(z.string()),
   buttons: z.array(z.array(z.union([PressButtonJson, LinkButtonJson]))).exactOptional(),
   document: z.object({ name: z.string(), text: z.string(), caption: z.string() }).exactOptional(),
   silent: z.boolean(),
   reaction: z.string().exactOptional(),
+  ask: z.string().exactOptional(),
+  draft: DraftJson.exactOptional(),
 });
 
 export async function saveItem(

@@ -274,6 +274,20 @@ export class SqliteTelegramStore implements TelegramStore {
     });
   }
 
+  retire(key: string, as: ItemDraft, now: number): Promise<void> {
+    return this.#write(async (db) => {
+      const known = await itemByKey(db, key);
+      if (known === undefined) return;
+      await saveItem(db, as, await itemByKey(db, as.key), true, now);
+      await db.updateTable('telegram_sent').set({ key: as.key }).where('key', '=', key).execute();
+      await db
+        .updateTable('telegram_items')
+        .set({ document_sent: 0, version: known.version + 1 })
+        .where('key', '=', key)
+        .execute();
+    });
+  }
+
   moveChat(from: number, to: number): Promise<void> {
     return this.#write(async (db) => {
       // Message numbers start anew in the new chat: what was sent there cannot be edited any more.

@@ -10,9 +10,10 @@ import type {
   QuestionSubject,
   ToolSubject,
 } from '../../protocol/model.ts';
-import { clip, escapeHtml, oneLine, safeCut, showHidden } from './html.ts';
-import type { Content } from './ports.ts';
-import { TEXT_MAX } from './split.ts';
+import { withCode, withPlan, withText, type CardBody } from './card-texts.ts';
+import { clip, escapeHtml, oneLine } from './html.ts';
+import { openQuestion, settledQuestion } from './question-cards.ts';
+import { EMPTY, type Draft } from './question-draft.ts';
 import { plainTitle } from './words.ts';
 
 /** Everything a card is drawn from. */
@@ -23,15 +24,9 @@ export interface CardFacts {
   /** Display names of the machines of sender and recipient, where known. */
   readonly fromMachine?: string | undefined;
   readonly toMachine?: string | undefined;
+  /** What was answered so far, of questions. */
+  readonly draft?: Draft | undefined;
 }
-
-export interface CardBody {
-  readonly lines: string[];
-  readonly document?: NonNullable<Content['document']>;
-}
-
-/** Units kept free for decision, reason, state and the sentence about the cut. */
-const RESERVED = 900;
 
 export function cardBody(facts: CardFacts): CardBody {
   const { subject } = facts.approval;
@@ -116,50 +111,50 @@ function launchBody(subject: LaunchSubject, facts: CardFacts): CardBody {
 }
 
 function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
-  const lines = [
-    facts.approval.state === 'pending'
-      ? `🔐 <b>${escapeHtml(subject.agent)} asks for permission</b>`
-      : `🔐 <b>Permission for ${escapeHtml(subject.agent)}</b>`,
+  const { approval } = facts;
+  const isOpen = approval.state === 'pending';
+  const agent = escapeHtml(subject.agent);
+  const whose = [
     `Session: ${cardParty(subject.from, facts.fromMachine)}`,
-    `Tool: <b>${escapeHtml(oneLine(subject.tool, 200))}</b> ${escapeHtml(oneLine(subject.summary, 300))}`,
     `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
+  ];
+  const about = [
     ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
     ...subject.suggestions.map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
-    `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
   ];
-  return withText(lines, subject.input, facts.approval.id);
+  if (subject.plan === true) {
+    const head = isOpen ? `📋 <b>${agent} has a plan. May it go ahead?</b>` : `📋 <b>Plan of ${agent}</b>`;
+    return withPlan([head, ...whose, ...about], subject.input, approval.id);
+  }
+  const head = isOpen ? `🔐 <b>${agent} asks for permission</b>` : `🔐 <b>Permission for ${agent}</b>`;
+  const summary = oneLine(subject.summary, 300);
+  // A command of one line is below anyway.
+  const isBelow = summary === oneLine(subject.input, 300) || summary.startsWith(`${subject.tool}: `);
+  return withCode(
+    [
+      head,
+      ...whose,
+      `Tool: <b>${escapeHtml(oneLine(subject.tool, 200))}</b>${isBelow ? '' : ` ${escapeHtml(summary)}`}`,
+      ...about,
+      `Asked because: ${escapeHtml(oneLine(approval.rule, 200))}`,
+    ],
+    subject.input,
+    approval.id,
+  );
 }
 
 function questionBody(subject: QuestionSubject, facts: CardFacts): CardBody {
-  const lines = [
-    `❓ <b>${escapeHtml(subject.agent)} asks</b>`,
+  const { approval, draft = EMPTY } = facts;
+  const isOpen = approval.state === 'pending';
+  const agent = escapeHtml(subject.agent);
+  const count = subject.questions.length;
+  const head = [
+    isOpen
+      ? `❓ <b>${agent} asks${count === 1 ? ' you something' : ` ${count} things`}</b>`
+      : `❓ <b>${count === 1 ? 'Question' : `${count} questions`} of ${agent}</b>`,
     `Session: ${cardParty(subject.from, facts.fromMachine)}`,
     `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
   ];
-  const asked = subject.questions.map(({ text, options }) =>
-    [text, ...options.map(({ label }, index) => `${index + 1}. ${label}`)].join('\n'),
-  );
-  return withText(
-    lines,
-    [...(subject.context === undefined ? [] : [subject.context]), ...asked].join('\n\n'),
-    facts.approval.id,
-  );
-}
-
-/** The text as a quote; what does not fit is a file beside the card. */
-function withText(lines: string[], whole: string, fileName: string): CardBody {
-  const room = TEXT_MAX - RESERVED - lines.join('\n').length;
-  const shown = showHidden(whole);
-  const isCut = shown.length > room;
-  const text = isCut ? shown.slice(0, safeCut(shown, room)) : shown;
-  lines.push(`<blockquote>${escapeHtml(text)}${isCut ? '…' : ''}</blockquote>`);
-  if (!isCut) return { lines };
-  const length = whole.length.toLocaleString('en-US');
-  const cut = text.length.toLocaleString('en-US');
-  lines.push(`✂️ <b>Cut:</b> you see the first ${cut} of ${length} characters. The file below has the whole text.`);
-  return {
-    lines,
-    document: { name: `${fileName}.txt`, text: whole, caption: 'The whole text of the card above.' },
-  };
+  return isOpen ? openQuestion(head, approval, subject, draft) : settledQuestion(head, approval, subject);
 }

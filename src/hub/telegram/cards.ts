@@ -8,6 +8,7 @@ import type { Approval, Decision, GrantScope } from '../../protocol/model.ts';
 import { cardBody, type CardFacts } from './card-bodies.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import type { CardButton, Content } from './ports.ts';
+import { questionButtons } from './question-cards.ts';
 import { stateLine } from './mirror.ts';
 import { shortTime } from './words.ts';
 
@@ -18,6 +19,7 @@ const SCOPES: readonly { readonly scope: GrantScope; readonly letter: string; re
   { scope: 'always', letter: 'w', label: '✅ Always' },
 ];
 const DENY = 'd';
+const REASON = 'r';
 
 export type Press =
   | {
@@ -28,50 +30,72 @@ export type Press =
       readonly approvalId: string;
       readonly hash8: string;
     }
-  | { readonly verdict: 'deny'; readonly approvalId: string; readonly hash8: string };
+  | {
+      /** reason: no decision yet, asks for the words of a denial. */
+      readonly verdict: 'deny' | 'reason';
+      readonly approvalId: string;
+      readonly hash8: string;
+    };
 
-const PRESS = /^a:([a-z]{3}_[0-9A-Z]{26}):([omswd0-9]):([0-9a-f]{8})$/;
+const PRESS = /^a:([a-z]{3}_[0-9A-Z]{26}):([omswdr0-9]):([0-9a-f]{8})$/;
 
 /** Reads the data of a pressed button, or undefined if it is not one of ours. */
 export function readPress(data: string): Press | undefined {
   const match = PRESS.exec(data);
   const [, approvalId, letter, hash8] = match ?? [];
   if (approvalId === undefined || letter === undefined || hash8 === undefined) return undefined;
-  if (letter === DENY) return { verdict: 'deny', approvalId, hash8 };
+  if (letter === DENY || letter === REASON) {
+    return { verdict: letter === DENY ? 'deny' : 'reason', approvalId, hash8 };
+  }
   // The agent's own rule is what lasts then; the hub makes none of its own.
   if (/\d/.test(letter)) return { verdict: 'allow', scope: 'once', suggestion: Number(letter), approvalId, hash8 };
   const known = SCOPES.find((entry) => entry.letter === letter);
   return known === undefined ? undefined : { verdict: 'allow', scope: known.scope, approvalId, hash8 };
 }
 
-export function cardContent(facts: CardFacts): Content {
+export function cardContent(facts: CardFacts, silent: boolean): Content {
   const { approval } = facts;
   const isOpen = approval.state === 'pending';
   const body = cardBody(facts);
   const lines = [...body.lines, isOpen ? waitingLine(approval) : outcomeLine(approval)];
   const state = facts.message === undefined || isOpen ? undefined : stateLine(facts.message);
   if (state !== undefined && approval.state === 'allowed') lines.push(state);
+  const hasDraft = isOpen && approval.subject.kind === 'question';
   return {
     parts: [lines.join('\n')],
-    ...(isOpen ? { buttons: buttonsOf(approval) } : {}),
+    ...(isOpen ? { buttons: buttonsOf(facts) } : {}),
     ...(body.document === undefined ? {} : { document: body.document }),
-    silent: false,
+    ...(hasDraft && facts.draft !== undefined ? { draft: facts.draft } : {}),
+    silent,
   };
 }
 
 function waitingLine(approval: Approval): string {
-  return `<i>Waits until ${shortTime(approval.expiresAt)}. To give a reason, reply with /deny and the reason.</i>`;
+  const { subject } = approval;
+  const how =
+    subject.kind === 'question'
+      ? 'Press a button, or reply to this card with your own words.'
+      : subject.kind === 'tool' && subject.plan === true
+        ? 'Or reply to this card with what it should change.'
+        : 'To give a reason, reply with /deny and the reason.';
+  return `<i>Waits until ${shortTime(approval.expiresAt)}. ${how}</i>`;
 }
 
 function outcomeLine(approval: Approval): string {
-  const { decision, state } = approval;
+  return `${stateOutcome(approval)}${effectLine(approval)}`;
+}
+
+function stateOutcome(approval: Approval): string {
+  const { decision, state, subject } = approval;
   switch (state) {
     case 'allowed':
       return `✅ <b>${escapeHtml(scopeWords(approval))}</b>${byWhom(decision)}`;
     case 'denied':
-      return `⛔ <b>Denied</b>${byWhom(decision)}${reasonOf(decision)}`;
+      return `⛔ <b>${denialWords(subject)}</b>${byWhom(decision)}${reasonOf(decision)}`;
     case 'expired':
-      return `⌛ <b>Expired</b>: nobody decided until ${shortTime(approval.expiresAt)}; that counts as no.`;
+      return subject.kind === 'question'
+        ? `⌛ <b>Expired</b>: nobody answered until ${shortTime(approval.expiresAt)}.`
+        : `⌛ <b>Expired</b>: nobody decided until ${shortTime(approval.expiresAt)}; that counts as no.`;
     case 'withdrawn':
       return `↩️ <b>Withdrawn</b>: no decision is needed any more.${reasonOf(decision)}`;
     case 'answered_elsewhere':
@@ -81,11 +105,40 @@ function outcomeLine(approval: Approval): string {
   }
 }
 
+/** A decision that came too late at the agent's side must not look like one that was carried out. */
+function effectLine({ effect }: Approval): string {
+  if (effect?.state !== 'failed') return '';
+  const why = effect.reason === undefined ? 'look at its terminal' : escapeHtml(oneLine(effect.reason, 300));
+  return `\n⚠️ <b>Not done</b>: ${why}`;
+}
+
+function denialWords(subject: Approval['subject']): string {
+  if (subject.kind === 'question') return 'Declined';
+  return subject.kind === 'tool' && subject.plan === true ? 'Sent back to think again' : 'Denied';
+}
+
+/** Who comes second is told who was first. */
+export function settledWords(approval: Approval): string {
+  const { decision, state, subject } = approval;
+  const who = decision === undefined ? '' : ` by ${oneLine(decision.by, 60)} (${surfaceWords(decision.via)})`;
+  const words = {
+    allowed: subject.kind === 'question' ? 'answered already' : 'allowed already',
+    denied: subject.kind === 'question' ? 'declined already' : 'denied already',
+    answered_elsewhere: 'answered elsewhere already',
+    expired: 'too late: it has expired',
+    withdrawn: 'withdrawn: nothing is to be decided any more',
+    pending: 'still open',
+  }[state];
+  return `It is ${words}${who}.`;
+}
+
 function scopeWords(approval: Approval): string {
   const { subject, decision } = approval;
   if (subject.kind === 'join') return 'Approved';
+  if (subject.kind === 'question') return 'Answered';
   const taken = suggestionOf(approval);
   if (taken !== undefined) return `Allowed, as the agent suggested: ${taken}`;
+  if (subject.kind === 'tool' && subject.plan === true) return 'Told to go ahead';
   switch (decision?.scope) {
     case 'mission':
       return subject.kind === 'tool' || subject.kind === 'launch'
@@ -132,42 +185,52 @@ function reasonOf(decision: Decision | undefined): string {
   return decision?.reason === undefined ? '' : `\nReason: ${escapeHtml(oneLine(decision.reason, 300))}`;
 }
 
-function buttonsOf(approval: Approval): CardButton[][] {
+function buttonsOf({ approval, draft }: CardFacts): CardButton[][] {
   const { subject } = approval;
+  if (subject.kind === 'question') return questionButtons(approval, subject, draft);
   const data = (letter: string) => `a:${approval.id}:${letter}:${approval.shownHash.slice(0, 8)}`;
+  const isPlan = subject.kind === 'tool' && subject.plan === true;
   const suggestions = subject.kind === 'tool' ? subject.suggestions : [];
   const scopes = SCOPES.filter(({ scope }) => approval.scopes.includes(scope))
-    // What the agent itself offers as "always" says more than the word alone.
-    .filter(({ scope }) => scope !== 'always' || suggestions.length === 0);
+    // What the agent itself offers as "always" says more than the word alone; a plan is gone ahead with once.
+    .filter(({ scope }) => (scope !== 'always' || suggestions.length === 0) && (!isPlan || scope === 'once'));
   const allowed = scopes.map(({ scope, letter, label }): CardButton => {
     const text = labelOf(approval, scope) ?? label;
     return scope === 'once' ? { text, data: data(letter), style: 'success' } : { text, data: data(letter) };
   });
-  const deny: CardButton = { text: '⛔ Deny', data: data(DENY), style: 'danger' };
+  const deny: CardButton = { text: isPlan ? '💭 Think again' : '⛔ Deny', data: data(DENY), style: 'danger' };
   const [first, ...others] = allowed;
+  if (subject.kind !== 'tool' || first === undefined) return inRows([...allowed, deny]);
   // Of a permission the two plain answers stand together; what lasts longer stands below.
-  const all = suggestions.length > 0 && first !== undefined ? [first, deny, ...others] : [...allowed, deny];
+  const taken = suggestions.map((words, index) => [
+    { text: suggestionLabel(words, isPlan), data: data(String(index)) },
+  ]);
+  const reason: CardButton = { text: isPlan ? '✍️ Say what to change' : '✍️ Deny, and say why', data: data(REASON) };
+  return [[first, deny], ...taken, ...inRows(others), [reason]];
+}
+
+function inRows(buttons: readonly CardButton[]): CardButton[][] {
   const rows: CardButton[][] = [];
-  for (let at = 0; at < all.length; at += 2) rows.push(all.slice(at, at + 2));
-  const taken = suggestions.map((words, index) => [{ text: suggestionLabel(words), data: data(String(index)) }]);
-  return [...rows.slice(0, 1), ...taken, ...rows.slice(1)];
+  for (let at = 0; at < buttons.length; at += 2) rows.push(buttons.slice(at, at + 2));
+  return rows;
 }
 
 function labelOf({ subject }: Approval, scope: GrantScope): string | undefined {
   if (subject.kind === 'join') return '✅ Approve';
+  if (subject.kind === 'tool' && subject.plan === true) return '✅ Go ahead';
   if (subject.kind === 'launch' && scope === 'once') return '🚀 Start it';
   if ((subject.kind === 'launch' || subject.kind === 'tool') && scope === 'mission') return '✅ This mission';
   return undefined;
 }
 
 /** Phones show about forty characters of a button; the whole words stand in the card. */
-function suggestionLabel(words: string): string {
+function suggestionLabel(words: string, isPlan: boolean): string {
   const line = oneLine(words, 60);
-  return /^always\b/i.test(line) ? `✅ ${line}` : `✅ Always: ${line}`;
+  return isPlan || /^always\b/i.test(line) ? `✅ ${line}` : `✅ Always: ${line}`;
 }
 
 /** What the person who pressed reads for a moment. */
 export function decidedToast(approval: Approval): string {
-  if (approval.state === 'denied') return 'Denied.';
+  if (approval.state === 'denied') return `${denialWords(approval.subject)}.`;
   return approval.state === 'allowed' ? `${scopeWords(approval)}.` : 'Done.';
 }

@@ -1,15 +1,18 @@
-/** The commands of the bot: what they are called and what they answer (HTML). Reading only; every number is of now. */
+/** The commands of the bot: what they are called and what they answer (HTML). Every number is of now. */
 import { missionIsOver } from '../../protocol/mission-life.ts';
-import type { Agent, Approval, Machine } from '../../protocol/model.ts';
+import type { Agent, Machine } from '../../protocol/model.ts';
 import type { Actor, HubServices } from '../services.ts';
-import { escapeHtml, oneLine } from './html.ts';
-import type { TelegramStore } from './ports.ts';
+import { attentionLines, usageLines } from './attention-commands.ts';
 import { approvalKey } from './feed.ts';
+import { escapeHtml, oneLine } from './html.ts';
 import { linkOf } from './mission-desk.ts';
 import { pendingApprovals } from './pending.ts';
-import { agoWords, partyName } from './words.ts';
+import type { TelegramStore } from './ports.ts';
+import { preferenceCommand } from './preference-commands.ts';
+import { agoWords, subjectWords } from './words.ts';
 
 export const COMMANDS = [
+  { command: 'attention', description: 'What waits for you now, and since when' },
   { command: 'approvals', description: 'What waits for your decision' },
   { command: 'missions', description: 'What agents were given to do, and how it goes' },
   { command: 'start_agent', description: 'Start an agent: machine/project "what it should do"' },
@@ -18,6 +21,10 @@ export const COMMANDS = [
   { command: 'resume', description: 'Go on with a mission, and what to say to it' },
   { command: 'agents', description: 'Agents and their sessions' },
   { command: 'machines', description: 'Machines and whether they are there' },
+  { command: 'usage', description: 'What the agents used: five hours, week, context' },
+  { command: 'mute', description: 'No sound for you: for a time, or for some agents' },
+  { command: 'unmute', description: 'Sound again' },
+  { command: 'quiet', description: 'Your quiet hours: 22:00-07:00 Europe/Paris' },
   { command: 'status', description: 'How the mesh is doing' },
   { command: 'login', description: 'A one-time link to the web page (only in our private chat)' },
   { command: 'help', description: 'How to use this chat' },
@@ -36,8 +43,16 @@ export interface CommandContext {
 }
 
 /** The answer to a command, in lines; undefined if there is no such command. */
-export async function answerCommand(name: string, context: CommandContext): Promise<string[] | undefined> {
+export async function answerCommand(
+  name: string,
+  args: string,
+  context: CommandContext,
+): Promise<string[] | undefined> {
   switch (name) {
+    case 'mute':
+    case 'unmute':
+    case 'quiet':
+      return preferenceCommand(name, args, { ...context, attention: context.services.attention });
     case 'start':
       return [`👋 Hello ${escapeHtml(context.actor.operator.name)}. This is intercom.`, '', ...HELP];
     case 'help':
@@ -46,6 +61,10 @@ export async function answerCommand(name: string, context: CommandContext): Prom
       return agentLines(await context.services.registry.agents('all'));
     case 'machines':
       return machineLines(await context.services.registry.machines(), context.now);
+    case 'attention':
+      return attentionLines(context);
+    case 'usage':
+      return usageLines(context);
     case 'approvals':
       return approvalLines(context);
     case 'status':
@@ -68,6 +87,7 @@ const HELP = [
   'Your agents talk to each other here. When one needs your yes, a card with buttons comes.',
   '',
   '• <b>Decide</b>: press a button on the card. To say why not, reply to the card with <code>/deny reason</code>.',
+  '• <b>Answer a question</b>: press an option, or reply to the card with your own words.',
   "• <b>Write to an agent</b>: write in its conversation's topic, or reply to one of its messages.",
   '• <b>Speak into a mission</b>: write in its topic while it is at work; /resume and a text goes on with one that is over.',
   '• A 👀 on your message means it was taken, 👌 that the agent has it.',
@@ -134,17 +154,6 @@ async function approvalLines(context: CommandContext): Promise<string[]> {
   ];
 }
 
-function subjectWords(approval: Approval): string {
-  const { subject } = approval;
-  if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
-  if (subject.kind === 'tool') return `${partyName(subject.from)} wants to use ${subject.tool}`;
-  if (subject.kind === 'question') return `${partyName(subject.from)} asks: ${subject.summary}`;
-  if (subject.kind === 'launch')
-    return `${partyName(subject.from)} wants to start ${subject.agent} at ${partyName(subject.to)}`;
-  const kind = subject.kind === 'ask' ? 'question' : 'message';
-  return `${kind} ${partyName(subject.from)} → ${partyName(subject.to)}`;
-}
-
 async function statusLines(context: CommandContext): Promise<string[]> {
   const snapshot = await context.services.snapshot(context.actor);
   const online = snapshot.machines.filter((machine) => machine.status === 'online').length;
@@ -156,7 +165,7 @@ async function statusLines(context: CommandContext): Promise<string[]> {
   return [
     '<b>intercom</b>',
     `🖥 ${online} of ${snapshot.machines.length} machines online`,
-    `🤖 ${counted(sessions.length, 'live session')}${waiting > 0 ? `, ${waiting} waiting for a person` : ''}`,
+    `🤖 ${counted(sessions.length, 'live session')}${waiting > 0 ? `, ${waiting} waiting for a person: /attention` : ''}`,
     ...(live.length === 0 ? [] : [`⚙️ ${counted(live.length, 'mission')} not over: /missions`]),
     pending === 0 ? '✅ Nothing waits for you' : `🔔 ${pending} waiting for your decision: /approvals`,
     ...notices.slice(0, 10).map((notice) => {

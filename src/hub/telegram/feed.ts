@@ -1,7 +1,7 @@
 /**
  * From the hub's events to what people should see. Reads events in order and remembers how far; doing one twice changes nothing.
  *
- * A message that waits for approval has one representation: its card, which later also shows what became of the message. Every other
+ * A card is made when the notifier says so (attention-posts.ts); events only change cards that are there. A message that waits for approval has one representation: its card, which later also shows what became of the message. Every other
  * message is mirrored. What an operator wrote in Telegram itself is not repeated; a reaction on it tells how it fares.
  */
 import { parseAddress } from '../../protocol/address.ts';
@@ -10,6 +10,7 @@ import { hasArrived, hasFailed } from '../../protocol/message-life.ts';
 import type { Approval, Message } from '../../protocol/model.ts';
 import type { Log } from '../../platform/log.ts';
 import type { HubServices } from '../services.ts';
+import type { CardFacts } from './card-bodies.ts';
 import { cardContent } from './cards.ts';
 import { isForPerson, messageContent, stateLine } from './mirror.ts';
 import type { MissionPosts } from './mission-posts.ts';
@@ -17,9 +18,10 @@ import { addressOf } from './mission-cards.ts';
 import type { NoticePosts } from './notice-posts.ts';
 import type { Outbox } from './outbox.ts';
 import type { Item, Lane, TelegramStore } from './ports.ts';
-import { pendingApprovals } from './pending.ts';
+import type { Draft } from './question-draft.ts';
 import { topicName } from './words.ts';
 
+const ASKED_ANEW = '⤵️ <i>What was asked here has changed; it is asked anew.</i>';
 const CURSOR = 'cursor';
 const PAGE = 500;
 /** More cards than this are never open: the hub lets no more decisions wait. */
@@ -42,12 +44,25 @@ export interface FeedOptions {
   readonly log: Log;
   readonly posts: NoticePosts;
   readonly missions: MissionPosts;
+  readonly now: () => number;
   readonly home: () => number | undefined;
   /** A mirrored message was left out, because too much waits. */
   readonly onOverflow: () => void;
 }
 
 export const approvalKey = (id: string) => `a:${id}`;
+/** The beginning of the keys of older cards of an approval. */
+export const olderKey = (id: string) => `o:${id}:`;
+
+/** How an approval is shown. */
+export interface Showing {
+  /** Saves looking it up. */
+  readonly message?: Message | undefined;
+  /** What was answered so far; else as it stands on the card, if that shows the same. */
+  readonly draft?: Draft;
+  /** It is to be told: a card is made if there is none; `again`: a new one in place of the one that is there. */
+  readonly tell?: { readonly silent: boolean; readonly again: boolean };
+}
 export const messageKey = (id: string) => `m:${id}`;
 
 export class Feed {
@@ -59,7 +74,7 @@ export class Feed {
   }
 
   /**
-   * Reads what happened while this surface was away, and shows every open approval. `lastSeq` is the newest event at the moment of
+   * Reads what happened while this surface was away, and shows what became of every open card. `lastSeq` is the newest event at the moment of
    * subscribing; later ones come through `handle`.
    */
   async catchUp(lastSeq: number): Promise<void> {
@@ -114,66 +129,95 @@ export class Feed {
     else if (event.type === 'mission.log') this.#options.missions.grew(event.missionId);
   }
 
-  /** Cards for open approvals that have none; answers on cards whose approval was decided meanwhile. */
+  /** Cards as things are now, also of what was decided meanwhile. Those that are missing are told by the notifier. */
   async #reviewApprovals(): Promise<void> {
     const { services, store } = this.#options;
-    for await (const approval of pendingApprovals(services.approvals)) await this.showApproval(approval, 0);
     for (const item of await store.openItems(OPEN_MAX)) {
       if (!item.key.startsWith('a:')) continue;
       const approval = await services.approvals.get(item.key.slice(2)).catch(() => undefined);
-      if (approval !== undefined && approval.state !== 'pending') await this.showApproval(approval, 0);
+      if (approval !== undefined) await this.showApproval(approval, 0);
     }
   }
 
-  /** Shows an approval as it is now; `message` saves looking it up. */
-  async showApproval(approval: Approval, lane: Lane, message?: Message): Promise<void> {
-    const { services, store, outbox } = this.#options;
+  /** Shows an approval as it is now, on its card; only what is told makes a card. */
+  async showApproval(approval: Approval, lane: Lane, how: Showing = {}): Promise<void> {
+    const { store, outbox } = this.#options;
     const home = this.#options.home();
     if (home === undefined) return;
     const key = approvalKey(approval.id);
+    const known = await store.item(key);
     const isOpen = approval.state === 'pending';
-    if (!isOpen && (await store.item(key)) === undefined) return;
-    const { subject } = approval;
-    if (subject.kind === 'join' || subject.kind === 'tool' || subject.kind === 'question') {
-      const content = cardContent({
-        approval,
-        ...(subject.kind === 'join' ? {} : { fromMachine: await this.#machineName(subject.from) }),
-      });
-      const threadId = subject.kind === 'join' ? undefined : await this.#missionThread(home, subject.missionId);
-      await outbox.put({
-        ...{ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, content },
-        ...(threadId === undefined ? {} : { threadId }),
-      });
+    if (known === undefined && (!isOpen || how.tell === undefined)) return;
+    if (known !== undefined && !isOpen && this.#wasNeverSeen(approval, known)) {
+      await store.remove(key);
       return;
+    }
+    if (how.tell?.again === true && known !== undefined) await this.#makeOlder(known, approval);
+    const isNew = known === undefined || how.tell?.again === true;
+    const draft = how.draft ?? (known?.shownHash === approval.shownHash ? known.content.draft : undefined);
+    // What rings is said when a card is told; what is settled before it could be sent calls nobody.
+    const silent = isNew ? how.tell?.silent === true : known.content.silent || (!isOpen && known.sent.length === 0);
+    const place = await this.#placeOf(home, approval);
+    const facts = { approval, ...(await this.#factsOf(approval, how.message)), ...(draft === undefined ? {} : { draft }) };
+    await outbox.put({
+      ...{ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, ...place },
+      content: cardContent(facts, silent),
+    });
+  }
+
+  /** Nobody saw its card, and it says nothing that people must know afterwards. */
+  #wasNeverSeen({ kind }: Approval, { key, sent, due }: Item): boolean {
+    const isPassing = kind === 'tool' || kind === 'question';
+    return isPassing && due && sent.length === 0 && !this.#options.outbox.isUnderWay(key);
+  }
+
+  async #makeOlder({ key, chatId, sent }: Item, { id }: Approval): Promise<void> {
+    const first = sent[0]?.messageId;
+    if (first === undefined) return;
+    await this.#options.store.retire(
+      key,
+      { key: `${olderKey(id)}${first}`, chatId, lane: 2, content: { parts: [ASKED_ANEW], silent: true } },
+      this.#options.now(),
+    );
+  }
+
+  /** The conversation that a card stands in, and the message that it stands for. */
+  async #placeOf(
+    home: number,
+    { subject, state }: Approval,
+  ): Promise<Partial<Pick<Item, 'threadId' | 'messageId' | 'confirm'>>> {
+    const { store } = this.#options;
+    if (subject.kind === 'join') return {};
+    if (subject.kind === 'tool' || subject.kind === 'question') {
+      const threadId = await this.missionThread(subject.missionId);
+      return threadId === undefined ? {} : { threadId };
     }
     const isLaunch = subject.kind === 'launch';
     const name = topicName(subject.from, subject.to, isLaunch ? subject.body : subject.threadTitle);
     await store.ensureTopic(home, subject.threadId, name);
+    return {
+      threadId: subject.threadId,
+      ...(isLaunch ? {} : { messageId: subject.messageId }),
+      confirm: state === 'allowed' && parseAddress(subject.to).kind === 'human',
+    };
+  }
+
+  async #factsOf({ subject, state }: Approval, message: Message | undefined): Promise<Partial<CardFacts>> {
+    const { services } = this.#options;
+    if (subject.kind === 'join') return {};
+    const fromMachine = await this.#machineName(subject.from);
+    if (subject.kind === 'tool' || subject.kind === 'question') return { fromMachine };
+    const toMachine = await this.#machineName(subject.to);
+    if (subject.kind === 'launch') return { fromMachine, toMachine, message };
     const now =
       message ??
-      (isOpen || isLaunch
+      (state === 'pending'
         ? undefined
         : await services.messaging.trace(subject.messageId).then(
             (trace) => trace.message,
             () => undefined,
           ));
-    const content = cardContent({
-      approval,
-      message: now,
-      fromMachine: await this.#machineName(subject.from),
-      toMachine: await this.#machineName(subject.to),
-    });
-    await outbox.put({
-      key,
-      chatId: home,
-      threadId: subject.threadId,
-      ...(isLaunch ? {} : { messageId: subject.messageId }),
-      shownHash: approval.shownHash,
-      open: isOpen,
-      confirm: !isOpen && approval.state === 'allowed' && parseAddress(subject.to).kind === 'human',
-      lane,
-      content,
-    });
+    return { fromMachine, toMachine, message: now };
   }
 
   async #showMessage(message: Message, title: string): Promise<void> {
@@ -186,10 +230,10 @@ export class Feed {
       const hasCard = (await store.item(approvalKey(message.approvalId))) !== undefined;
       if (hasCard) {
         const approval = await services.approvals.get(message.approvalId);
-        await this.showApproval(approval, approval.state === 'pending' ? 0 : 2, message);
+        await this.showApproval(approval, approval.state === 'pending' ? 0 : 2, { message });
         return;
       }
-      // Its card comes with the approval's own event.
+      // Its card comes when the notifier tells it.
       if (message.state === 'held') return;
     }
     const known = await store.item(messageKey(message.id));
@@ -237,8 +281,9 @@ export class Feed {
   }
 
   /** The conversation of a mission: what its agent asks stands in the topic where it reports. */
-  async #missionThread(home: number, missionId: string | undefined): Promise<string | undefined> {
-    if (missionId === undefined) return undefined;
+  async missionThread(missionId: string | undefined): Promise<string | undefined> {
+    const home = this.#options.home();
+    if (missionId === undefined || home === undefined) return undefined;
     const { services, store } = this.#options;
     const mission = await services.missions.get(missionId).catch(() => undefined);
     if (mission === undefined) return undefined;

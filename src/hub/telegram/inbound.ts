@@ -11,14 +11,14 @@ import { OperatorSubmit } from '../../protocol/operator-api.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Actor, HubServices } from '../services.ts';
+import type { CardReplies } from './card-replies.ts';
 import { answerCommand } from './commands.ts';
 import type { TelegramConfig } from './config.ts';
 import { messageKey, type Feed } from './feed.ts';
-import { clip, escapeHtml } from './html.ts';
+import { escapeHtml } from './html.ts';
 import type { MissionDesk } from './mission-desk.ts';
 import type { Outbox } from './outbox.ts';
-import type { Item, TelegramStore } from './ports.ts';
-import type { Presses } from './presses.ts';
+import type { Content, Item, TelegramStore } from './ports.ts';
 import type { IncomingMessage } from './wire.ts';
 import { partyName, sentence } from './words.ts';
 
@@ -27,7 +27,7 @@ export interface InboundOptions {
   readonly store: TelegramStore;
   readonly outbox: Outbox;
   readonly feed: Feed;
-  readonly presses: Presses;
+  readonly replies: CardReplies;
   readonly desk: MissionDesk;
   readonly config: TelegramConfig;
   readonly clock: Clock;
@@ -119,7 +119,7 @@ export class Inbound {
         replyTo: message.replyTo,
       };
       const lines =
-        (await this.#options.desk.command(name, actor, place, args)) ?? (await answerCommand(name, context));
+        (await this.#options.desk.command(name, actor, place, args)) ?? (await answerCommand(name, args, context));
       await this.#answer(message, lines ?? [`I do not know /${escapeHtml(name)}. /help lists what I know.`]);
     } catch (error) {
       await this.#failed(message, error);
@@ -131,18 +131,13 @@ export class Inbound {
       message.replyTo === undefined
         ? undefined
         : await this.#options.store.itemByMessage(message.chat.id, message.replyTo);
-    if (card?.key.startsWith('a:') !== true) {
+    const answer = await this.#options.replies.denied(actor, args, card);
+    if (answer === undefined) {
       await this.#answer(message, [
         'Reply to a card with <code>/deny reason</code>, so that I know which one you mean.',
       ]);
       return;
     }
-    if (actor.operator.role === 'viewer') {
-      await this.#answer(message, ['As a viewer you may look, but not decide.']);
-      return;
-    }
-    const reason = clip(args.replace(/\s+/g, ' ').trim(), 500);
-    const answer = await this.#options.presses.deny(actor, card.key.slice(2), card.shownHash, reason);
     // A decision that was made shows on the card.
     if (answer.alert) await this.#answer(message, [escapeHtml(answer.text)]);
   }
@@ -152,6 +147,7 @@ export class Inbound {
     const { store } = this.#options;
     const answered =
       message.replyTo === undefined ? undefined : await store.itemByMessage(message.chat.id, message.replyTo);
+    if (answered !== undefined && (await this.#answersCard(actor, message, text, answered))) return;
     const threadId =
       answered?.threadId ??
       (message.topicId === undefined ? undefined : await store.threadOfTopic(message.chat.id, message.topicId));
@@ -174,6 +170,15 @@ export class Inbound {
     } catch (error) {
       await this.#failed(message, error);
     }
+  }
+
+  /** A text in answer to a card or a prompt of ours. */
+  async #answersCard(actor: Actor, message: IncomingMessage, text: string, answered: Item): Promise<boolean> {
+    const answer = await this.#options.replies.written(actor, text, message.id, answered);
+    if (answer === undefined) return false;
+    if (answer.alert) await this.#answer(message, [escapeHtml(answer.text)]);
+    else await this.#note(message, { parts: [], silent: true, reaction: '👌' });
+    return true;
   }
 
   async #submit(
@@ -249,13 +254,17 @@ export class Inbound {
     await this.#answer(message, [escapeHtml(text)]);
   }
 
-  async #answer(message: IncomingMessage, lines: readonly string[]): Promise<void> {
+  #answer(message: IncomingMessage, lines: readonly string[]): Promise<void> {
+    return this.#note(message, { parts: chunks(lines), silent: false });
+  }
+
+  async #note(message: IncomingMessage, content: Content): Promise<void> {
     const place = { chatId: message.chat.id, topicId: message.topicId, replyTo: message.id };
     await this.#options.outbox.put({
       key: `n:${message.chat.id}:${message.id}:${this.#count++}`,
       ...withoutUndefined(place),
       lane: 0,
-      content: { parts: chunks(lines), silent: false },
+      content,
     });
   }
 

@@ -132,7 +132,7 @@ export class ItemCalls {
         ...(answers === undefined
           ? {}
           : { reply_parameters: { message_id: answers, allow_sending_without_reply: true } }),
-        ...(buttons === undefined ? {} : { reply_markup: keyboardOf(buttons) }),
+        ...markupOf(item.content, buttons),
       }),
     );
     await store.partSent(item.key, index, { messageId: sent.message_id, hash }, clock.now());
@@ -230,6 +230,21 @@ const REACTIONS = ['👀', '👌', '🤔', '👍'] as const;
 
 function isUnchanged(error: unknown): boolean {
   return error instanceof Error && 'kind' in error && error.kind === 'unchanged';
+}
+
+/** People see this item as it is now; nothing of it waits to be sent or edited. */
+export function isShown({ content, sent }: Item): boolean {
+  return content.parts.every((html, index) => {
+    const buttons = index === content.parts.length - 1 ? content.buttons : undefined;
+    return sent[index]?.hash === hashOf(html, buttons);
+  });
+}
+
+function markupOf({ ask }: Content, buttons: Content['buttons']) {
+  if (ask !== undefined) {
+    return { reply_markup: { force_reply: true as const, selective: true, input_field_placeholder: ask.slice(0, 64) } };
+  }
+  return buttons === undefined ? {} : { reply_markup: keyboardOf(buttons) };
 }
 
 function keyboardOf(buttons: readonly (readonly CardButton[])[]) {

@@ -9,6 +9,7 @@ import { missionIsLive, missionIsOver } from '../../protocol/mission-life.ts';
 import type { Mission, MissionResult } from '../../protocol/mission.ts';
 import { clip, escapeHtml, oneLine, showHidden } from './html.ts';
 import { textContent } from './mirror.ts';
+import { pageAddress } from './pages.ts';
 import type { CardButton, Content } from './ports.ts';
 import { agoWords, shortTime } from './words.ts';
 
@@ -214,11 +215,6 @@ function isQuiet(mission: Mission): boolean {
   return !mission.requestedBy.startsWith('human') || mission.state === 'cancelled';
 }
 
-/** The page of a mission, if Telegram opens such an address: it refuses hosts without a dot, and loopback is another machine on a phone. */
 export function missionUrl(pageUrl: string | undefined, id: string): string | undefined {
-  if (pageUrl === undefined || !URL.canParse(pageUrl)) return undefined;
-  const { hostname, protocol } = new URL(pageUrl);
-  const isWeb = protocol === 'https:' || protocol === 'http:';
-  if (!isWeb || !hostname.includes('.') || hostname.startsWith('127.')) return undefined;
-  return `${pageUrl.replace(/\/+$/, '')}/#/missions/${id}`;
+  return pageAddress(pageUrl, `#/missions/${id}`);
 }

@@ -53,6 +53,7 @@ export class Outbox {
   #woken = false;
   #networkFailures = 0;
   #pausedUntil = 0;
+  #underWay: string | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -89,6 +90,11 @@ export class Outbox {
     if (this.#networkFailures > 0) this.#pausedUntil = 0;
     if (chatId !== undefined && this.#resting.delete(chatId)) this.#pacer.unblock(chatId);
     this.#kick();
+  }
+
+  /** A call for this item is being made: people may see it in a moment. */
+  isUnderWay(key: string): boolean {
+    return this.#underWay === key;
   }
 
   get networkFailures(): number {
@@ -137,6 +143,7 @@ export class Outbox {
 
   async #work(item: Item): Promise<void> {
     const { store, clock } = this.#options;
+    this.#underWay = item.key;
     try {
       const outcome = await this.#calls.next(item);
       if (outcome === 'called') {
@@ -150,6 +157,8 @@ export class Outbox {
       if (item.key.startsWith('n:')) await store.remove(item.key);
     } catch (error) {
       await this.#failed(item, failureOf(error, 'outbox', ''));
+    } finally {
+      this.#underWay = undefined;
     }
   }
 

@@ -5,6 +5,7 @@
  * (`content`) and what is (`sent`); it is *due* while they differ. So a burst of changes becomes one call, a restart goes on where it
  * was, and a call whose answer was lost is made again.
  */
+import type { Draft } from './question-draft.ts';
 
 export interface PressButton {
   readonly text: string;
@@ -39,6 +40,10 @@ export interface Content {
   readonly silent: boolean;
   /** A reaction on `replyTo` instead of a text of our own. */
   readonly reaction?: string;
+  /** Opens a reply to this message at whoever is named in it, with these words in the empty field. Such a message cannot be edited. */
+  readonly ask?: string;
+  /** What was answered so far, of a card with questions. Not sent. */
+  readonly draft?: Draft;
 }
 
 export interface SentPart {
@@ -51,7 +56,10 @@ export interface SentPart {
 export type Lane = 0 | 1 | 2;
 
 export interface Item {
-  /** `a:<approval>`, `m:<message>`, `w:<mission>`, `r:<mission>:<run>` (its result), `s:<notice>`, `n:<note>`. */
+  /**
+   * `a:<approval>`, `o:…` (an older card of it), `k:<approval>:…` (asks for a text), `m:<message>`, `w:<mission>`, `r:<mission>:<run>` (its result), `s:<notice>`,
+   * `t:session:<machine>/<session>` (its live notice), `t:digest`, `n:<note>`.
+   */
   readonly key: string;
   readonly chatId: number;
   /** The conversation whose topic it belongs into; absent: General, or `topicId`. */
@@ -142,6 +150,8 @@ export interface TelegramStore {
   /** Given up: no longer due. */
   drop(key: string): Promise<void>;
   remove(key: string): Promise<void>;
+  /** What was sent of an item becomes an item of its own with these words; the item itself is as if nothing of it was sent. */
+  retire(key: string, as: ItemDraft, now: number): Promise<void>;
   /** The group became a supergroup with another id. */
   moveChat(from: number, to: number): Promise<void>;
   /** Forgets what was shown before `before` and is not due or open. */

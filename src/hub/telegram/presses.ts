@@ -1,34 +1,32 @@
 /**
- * Pressed buttons and /deny: decisions made in Telegram.
+ * Pressed buttons.
  *
- * Invariants: who presses is looked up in the allow-list and their role is checked now, not when the card was sent; a decision carries the
- * full hash of what that card showed; every press is answered.
+ * Invariants: who presses is looked up in the allow-list and their role is checked now, not when the card was sent; a button decides only the card that it stands on;
+ * every press is answered.
  */
-import { toIntercomError } from '../../protocol/errors.ts';
-import type { Log } from '../../platform/log.ts';
 import type { Actor, HubServices } from '../services.ts';
-import { decidedToast, readPress, type Press } from './cards.ts';
-import { approvalKey, type Feed } from './feed.ts';
+import type { CardPrompts } from './card-prompts.ts';
+import { OLDER_CARD } from './card-replies.ts';
+import { readPress, type Press } from './cards.ts';
+import type { Decider } from './decider.ts';
+import { approvalKey, olderKey } from './feed.ts';
 import { missionKey, readMissionPress } from './mission-cards.ts';
 import type { MissionDesk } from './mission-desk.ts';
-import type { PressAnswer, TelegramStore } from './ports.ts';
+import type { Item, PressAnswer, TelegramStore } from './ports.ts';
+import { readQuestionPress } from './question-cards.ts';
+import type { QuestionDesk } from './question-desk.ts';
 import type { IncomingPress } from './wire.ts';
-import { sentence } from './words.ts';
 
 export interface PressOptions {
   readonly services: HubServices;
   readonly store: TelegramStore;
-  readonly feed: Feed;
+  readonly decider: Decider;
+  readonly prompts: CardPrompts;
+  readonly questions: QuestionDesk;
   readonly desk: MissionDesk;
-  readonly log: Log;
 }
 
 const NOT_ALLOWED: PressAnswer = { text: 'You are not allowed to decide here.', alert: true };
-const CHANGED: PressAnswer = {
-  text: 'This has changed since the card was shown. Look again, then decide.',
-  alert: true,
-};
-
 export class Presses {
   readonly #options: PressOptions;
 
@@ -49,54 +47,38 @@ export class Presses {
       }
       return { text: 'This card is not known here any more. Send /missions to see what is at work.', alert: true };
     }
-    const read = press.data === undefined ? undefined : readPress(press.data);
+    const question = press.data === undefined ? undefined : readQuestionPress(press.data);
+    const plain = press.data === undefined ? undefined : readPress(press.data);
+    const read = question ?? plain;
     if (read === undefined || press.message === undefined) {
-      return { text: 'This button is too old. Send /approvals to see what waits.', alert: true };
+      return { text: 'This button is too old. Send /attention to see what waits.', alert: true };
     }
     // The card that was pressed must be the one that we sent for this approval: a button copied elsewhere decides nothing.
     const card = await store.itemByMessage(press.message.chat.id, press.message.message_id);
+    if (card?.key.startsWith(olderKey(read.approvalId)) === true) return OLDER_CARD;
     if (card?.key !== approvalKey(read.approvalId)) {
-      return { text: 'This card is not known here any more. Send /approvals to see what waits.', alert: true };
+      return { text: 'This card is not known here any more. Send /attention to see what waits.', alert: true };
     }
-    return this.#decide({ operator, via: 'telegram' }, read, card.shownHash, undefined);
+    const actor = { operator, via: 'telegram' } as const;
+    if (question !== undefined) return this.#options.questions.pressed(actor, press, question, card);
+    return plain === undefined ? NOT_ALLOWED : this.#decide(actor, press, plain, card);
   }
 
-  /** `/deny reason` as an answer to a card. */
-  async deny(actor: Actor, approvalId: string, shownHash: string | undefined, reason: string): Promise<PressAnswer> {
-    const press: Press = { verdict: 'deny', approvalId, hash8: (shownHash ?? '').slice(0, 8) };
-    return this.#decide(actor, press, shownHash, reason === '' ? undefined : reason);
-  }
-
-  async #decide(
-    actor: Actor,
-    press: Press,
-    shownHash: string | undefined,
-    reason: string | undefined,
-  ): Promise<PressAnswer> {
-    const { services, feed, log } = this.#options;
-    try {
-      const approval = await services.approvals.get(press.approvalId);
-      if (shownHash === undefined || press.hash8 !== shownHash.slice(0, 8) || shownHash !== approval.shownHash) {
-        await feed.showApproval(approval, 0);
-        return CHANGED;
-      }
-      const decided = await services.approvals.decide(actor, approval.id, {
-        verdict: press.verdict,
-        scope: press.verdict === 'allow' ? press.scope : 'once',
-        shownHash,
-        ...(press.verdict === 'allow' && press.suggestion !== undefined ? { suggestion: press.suggestion } : {}),
-        ...(reason === undefined ? {} : { reason }),
+  async #decide(actor: Actor, press: IncomingPress, on: Press, card: Item): Promise<PressAnswer> {
+    const { decider, prompts } = this.#options;
+    const seen = { approvalId: on.approvalId, shownHash: card.shownHash, hash8: on.hash8 };
+    if (on.verdict === 'allow') {
+      const suggestion = on.suggestion === undefined ? {} : { suggestion: on.suggestion };
+      return decider.decide(actor, seen, { verdict: 'allow', scope: on.scope, ...suggestion });
+    }
+    if (on.verdict === 'reason') {
+      return decider.with(seen, async (approval) => {
+        decider.mustBeOpen(approval);
+        const isPlan = approval.subject.kind === 'tool' && approval.subject.plan === true;
+        const words = isPlan ? 'what should it change?' : 'why not? The agent reads it.';
+        return prompts.ask(actor, press, card, { purpose: 'r', words, placeholder: isPlan ? 'What to change' : 'Why not' });
       });
-      return { text: decidedToast(decided), alert: false };
-    } catch (error) {
-      const failure = toIntercomError(error);
-      if (failure.code === 'internal')
-        log.error({ err: error, approval: press.approvalId }, 'a decision from Telegram failed');
-      // The card may still have buttons although the decision was made elsewhere: show it as it is.
-      const now = await services.approvals.get(press.approvalId).catch(() => undefined);
-      if (now !== undefined) await feed.showApproval(now, 0);
-      if (failure.code === 'changed_since_shown') return CHANGED;
-      return { text: sentence(failure), alert: true };
     }
+    return decider.decide(actor, seen, { verdict: 'deny' });
   }
 }

@@ -10,11 +10,15 @@ import type { Log } from '../../platform/log.ts';
 import type { HubStatus } from '../../protocol/operator-api.ts';
 import type { HubEvent } from '../../protocol/events.ts';
 import type { HubServices } from '../services.ts';
+import { AttentionPosts } from './attention-posts.ts';
 import { BotApi } from './bot-api.ts';
+import { CardPrompts } from './card-prompts.ts';
+import { CardReplies } from './card-replies.ts';
 import { COMMANDS } from './commands.ts';
 import type { TelegramConfig } from './config.ts';
 import type { TelegramFailure } from './failure.ts';
 import { failureOf } from './failure.ts';
+import { Decider } from './decider.ts';
 import { DirectPost } from './direct-post.ts';
 import { Feed } from './feed.ts';
 import { Home } from './home.ts';
@@ -26,6 +30,7 @@ import { Outbox } from './outbox.ts';
 import { Poller } from './poller.ts';
 import type { Item, TelegramStore } from './ports.ts';
 import { Presses } from './presses.ts';
+import { QuestionDesk } from './question-desk.ts';
 import { TopicKeeper } from './topic-keeper.ts';
 import { CONFLICT, OVERFLOW, Trouble, UNREACHABLE, WRONG_TOKEN } from './trouble.ts';
 import type { IncomingPress, IncomingUpdate } from './wire.ts';
@@ -86,6 +91,7 @@ class Surface implements Telegram {
   readonly #direct: DirectPost;
   readonly #topics: TopicKeeper;
   readonly #feed: Feed;
+  readonly #attention: AttentionPosts;
   readonly #missions: MissionPosts;
   readonly #presses: Presses;
   readonly #inbound: Inbound;
@@ -129,10 +135,19 @@ class Surface implements Telegram {
       enqueue: (work) => void this.#enqueue(work),
     });
     const missions = this.#missions;
-    this.#feed = new Feed({ services, store, outbox, posts, missions, log, home, onOverflow });
+    const now = () => clock.now();
+    this.#feed = new Feed({ services, store, outbox, posts, missions, log, now, home, onOverflow });
     const feed = this.#feed;
-    const desk = new MissionDesk({ services, store, posts: missions, log, now: () => clock.now() });
-    this.#presses = new Presses({ services, store, feed, desk, log });
+    this.#attention = new AttentionPosts({
+      ...{ services, store, outbox, feed, clock, home },
+      pageUrl: () => options.pageUrl?.(),
+      operators: () => config.allowedUsers.flatMap((id) => services.operators.byTelegramId(id)?.name ?? []),
+    });
+    const desk = new MissionDesk({ services, store, posts: missions, log, now });
+    const decider = new Decider({ services, feed, log });
+    const prompts = new CardPrompts({ outbox });
+    const questions = new QuestionDesk({ decider, prompts, feed });
+    this.#presses = new Presses({ services, store, decider, prompts, questions, desk });
     this.#inbound = new Inbound({
       services,
       store,
@@ -142,7 +157,7 @@ class Surface implements Telegram {
       clock,
       log,
       home,
-      presses: this.#presses,
+      replies: new CardReplies({ services, store, decider, questions }),
       desk,
       botName: () => this.#home.bot?.username ?? '',
     });
@@ -168,8 +183,12 @@ class Surface implements Telegram {
     void this.#enqueue(async () => {
       await this.#home.load();
       await this.#feed.catchUp(lastSeq);
+      await this.#attention.review();
       await this.#prune();
     });
+    this.#stops.push(
+      services.notifier.subscribe((word) => void this.#enqueue(() => this.#attention.told(word))),
+    );
     this.#poller.start();
   }
 

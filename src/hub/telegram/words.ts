@@ -1,5 +1,6 @@
 /** Small wordings that cards and messages share. Pure. */
 import type { IntercomError } from '../../protocol/errors.ts';
+import type { Approval } from '../../protocol/model.ts';
 import { escapeHtml, oneLine } from './html.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
@@ -51,4 +52,19 @@ export function partyHtml(address: string): string {
 /** An error as one short text for a person. */
 export function sentence(error: IntercomError): string {
   return error.next === undefined ? error.message : `${error.message} ${error.next}`;
+}
+
+/** What is to be decided, on one line. */
+export function subjectWords({ subject }: Pick<Approval, 'subject'>): string {
+  if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
+  if (subject.kind === 'tool') {
+    if (subject.plan === true) return `${partyName(subject.from)} has a plan`;
+    const what = subject.summary.startsWith(subject.tool) ? subject.summary : `${subject.tool}: ${subject.summary}`;
+    return `${partyName(subject.from)} wants to use ${oneLine(what, 150)}`;
+  }
+  if (subject.kind === 'question') return `${partyName(subject.from)} asks: ${subject.summary}`;
+  if (subject.kind === 'launch')
+    return `${partyName(subject.from)} wants to start ${subject.agent} at ${partyName(subject.to)}`;
+  const kind = subject.kind === 'ask' ? 'question' : 'message';
+  return `${kind} ${partyName(subject.from)} → ${partyName(subject.to)}`;
 }

@@ -16,7 +16,11 @@ import type {
   SystemNotice,
   Thread,
 } from '../../../src/protocol/model.ts';
+import { answersOf } from '../../../src/hub/approvals/answers.ts';
 import type { HubServices } from '../../../src/hub/services.ts';
+import type { QuestionAnswer } from '../../../src/protocol/attention.ts';
+import type { DecisionRequest } from '../../../src/protocol/operator-api.ts';
+import { FakeAttention } from './fake-attention.ts';
 import { FakeMissions } from './fake-missions.ts';
 
 function unused(): never {
@@ -36,6 +40,7 @@ export class FakeHub {
   readonly shown: { id: string; via: string; proof: string }[] = [];
   readonly machineNames = new Map<string, string>();
   readonly missions: FakeMissions;
+  readonly attention = new FakeAttention(() => [...this.approvals.values()]);
   agents: Agent[] = [];
   readonly #emitter = new Emitter<HubEvent>((error) => {
     throw error;
@@ -149,6 +154,7 @@ export class FakeHub {
 
   setApproval(approval: Approval): void {
     this.approvals.set(approval.id, approval);
+    this.attention.changed(approval);
     this.emit({ type: 'approval.changed', approval });
   }
 
@@ -206,12 +212,8 @@ export class FakeHub {
       missions: this.missions.services(),
       terminals: { inspect: unused, door: unused },
       dialogs: { raise: unused, close: unused, effect: unused, state: unused },
-      attention: {
-        ...{ waits: unused, announce: unused, announcements: unused, usageChanged: unused, usage: unused },
-        ...{ page: unused, preferences: unused, changePreferences: unused },
-        presence: () => ({ operators: [] }),
-      },
-      notifier: { subscribe: () => () => undefined },
+      attention: this.attention.services(),
+      notifier: this.attention.notifier(),
       push: { publicKey: '', subscribe: unused, unsubscribe: unused },
       messaging: {
         submitFromMachine: unused,
@@ -269,7 +271,9 @@ export class FakeHub {
           if (this.#approval(id).shownHash !== decision.shownHash) {
             throw new IntercomError('changed_since_shown', 'It has changed since it was shown.');
           }
+          const answers = this.#answersOf(id, decision);
           return this.decide(id, actor.operator.name, actor.via, decision.verdict, {
+            ...(answers === undefined ? {} : { answers }),
             scope: decision.scope,
             ...(decision.reason === undefined ? {} : { reason: decision.reason }),
             ...(decision.suggestion === undefined ? {} : { suggestion: decision.suggestion }),
@@ -329,10 +333,16 @@ export class FakeHub {
         grants: [],
         notices: [...this.notices.values()].map((notice) => ({ ...notice, since: now() })),
         missions: [...this.missions.all.values()],
-        usage: { sessions: [], machines: [] },
+        usage: this.attention.used,
         announcements: [],
       }),
     };
+  }
+
+  #answersOf(id: string, decision: DecisionRequest): QuestionAnswer[] | undefined {
+    const answers = answersOf(this.#approval(id), decision);
+    if (answers instanceof IntercomError) throw answers;
+    return answers;
   }
 
   #machine(id: string): Machine {

@@ -129,6 +129,10 @@ export class Room {
       const { epoch, log } = this.hub;
       if ((await store.getMeta('cursor')) !== `${epoch}:${log.length}`) return false;
       if (this.telegram.unconfirmed > 0) return false;
+      for (const id of this.hub.attention.told) {
+        const isOpen = this.hub.approvals.get(id)?.state === 'pending';
+        if (isOpen && (await store.item(`a:${id}`)) === undefined) return false;
+      }
       const { state, outbox } = await this.status();
       return state !== 'starting' && outbox === 0;
     }, 'that everything is shown');
