@@ -208,6 +208,19 @@ export class SqliteTelegramStore implements TelegramStore {
     });
   }
 
+  partEdited(key: string, index: number, part: SentPart, now: number): Promise<void> {
+    return this.#write(async (db) => {
+      await db.updateTable('telegram_items').set({ attempts: 0, updated_at: now }).where('key', '=', key).execute();
+      await db
+        .updateTable('telegram_sent')
+        .set({ hash: part.hash })
+        .where('key', '=', key)
+        .where('part', '=', index)
+        .where('telegram_message_id', '=', part.messageId)
+        .execute();
+    });
+  }
+
   documentSent(key: string, telegramMessageId: number): Promise<void> {
     return this.#write(async (db) => {
       const item = await db

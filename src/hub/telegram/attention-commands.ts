@@ -31,14 +31,20 @@ const LIST_MAX = 30;
 export async function attentionLines(context: AttentionContext): Promise<string[]> {
   const { services, store, now } = context;
   const agents = await services.registry.agents('all');
-  const live = agents.flatMap((agent) => agent.sessions.filter(({ state }) => state !== 'ended').map((session) => ({ agent, session })));
+  const live = agents.flatMap((agent) =>
+    agent.sessions.filter(({ state }) => state !== 'ended').map((session) => ({ agent, session })),
+  );
   const approvals: Approval[] = [];
   for await (const approval of pendingApprovals(services.approvals)) approvals.push(approval);
-  const asking = new Set(approvals.map(({ subject }) => (subject.kind === 'tool' || subject.kind === 'question' ? subject.from : '')));
+  const asking = new Set(
+    approvals.map(({ subject }) => (subject.kind === 'tool' || subject.kind === 'question' ? subject.from : '')),
+  );
   const waiting = [
     ...approvals.map(approvalWaits),
     // What a session asks is told once: by its approval, where there is one.
-    ...live.flatMap(({ agent, session }) => (asking.has(addressOf(agent, session)) ? [] : sessionWaits(agent, session))),
+    ...live.flatMap(({ agent, session }) =>
+      asking.has(addressOf(agent, session)) ? [] : sessionWaits(agent, session),
+    ),
   ].sort((a, b) => a.since.localeCompare(b.since));
   const count = (state: Session['state'][]) => live.filter(({ session }) => state.includes(session.state)).length;
   const stalled = live.filter(({ session }) => session.stalledSince !== undefined && session.state !== 'waiting');
@@ -66,7 +72,11 @@ function addressOf(agent: Agent, session: Session): string {
 function approvalWaits(approval: Approval): Waiting {
   const { subject, id, createdAt } = approval;
   const icon =
-    subject.kind === 'tool' ? (subject.plan === true ? WAIT_ICONS.plan : WAIT_ICONS.permission) : WAIT_ICONS[subject.kind];
+    subject.kind === 'tool'
+      ? subject.plan === true
+        ? WAIT_ICONS.plan
+        : WAIT_ICONS.permission
+      : WAIT_ICONS[subject.kind];
   return { since: createdAt, icon, words: subjectWords(approval), shownAs: [approvalKey(id)] };
 }
 
@@ -109,16 +119,25 @@ export async function usageLines({ services, now }: AttentionContext): Promise<s
   }
   return [
     '<b>Usage</b>',
-    ...[...usage.machines].sort((a, b) => a.machine.localeCompare(b.machine)).flatMap((each) => machineLines(each, now)),
+    ...[...usage.machines]
+      .sort((a, b) => a.machine.localeCompare(b.machine))
+      .flatMap((each) => machineLines(each, now)),
     ...(sessions.length === 0 ? [] : ['', '<b>Context of live sessions</b>', ...sessions.slice(0, LIST_MAX)]),
   ];
 }
 
-function machineLines({ machine, agent, block, week, scanning }: MachineUsage & { machine: string }, now: number): string[] {
+function machineLines(
+  { machine, agent, block, week, scanning }: MachineUsage & { machine: string },
+  now: number,
+): string[] {
   return [
     `🖥 <b>${escapeHtml(machine)}</b> ${escapeHtml(agent)}`,
-    ...(block === undefined || Date.parse(block.end) <= now ? ['   5 hours: none under way'] : [`   5 hours: ${spanWords(block)}, resets ${shortTime(block.end)}`]),
-    ...(week === undefined ? [] : [`   Week: ${spanWords(week)}${week.usedPercent === undefined ? '' : `, resets ${shortTime(week.end)}`}`]),
+    ...(block === undefined || Date.parse(block.end) <= now
+      ? ['   5 hours: none under way']
+      : [`   5 hours: ${spanWords(block)}, resets ${shortTime(block.end)}`]),
+    ...(week === undefined
+      ? []
+      : [`   Week: ${spanWords(week)}${week.usedPercent === undefined ? '' : `, resets ${shortTime(week.end)}`}`]),
     ...(scanning === undefined
       ? []
       : [`   <i>still reading: ${percent(scanning.read, scanning.total)} of what was written down</i>`]),
@@ -135,7 +154,12 @@ function spanWords({ tokens, costUsd, usedPercent }: UsageSpan): string {
 
 function contextLine(
   agent: Agent,
-  { contextTokens, contextWindow, model, costUsd }: Awaited<ReturnType<HubServices['attention']['usage']>>['sessions'][number],
+  {
+    contextTokens,
+    contextWindow,
+    model,
+    costUsd,
+  }: Awaited<ReturnType<HubServices['attention']['usage']>>['sessions'][number],
 ): string {
   const context =
     contextTokens === undefined
@@ -143,8 +167,13 @@ function contextLine(
       : contextWindow === undefined
         ? `${short(contextTokens)} tokens`
         : `${short(contextTokens)} of ${short(contextWindow)} (${percent(contextTokens, contextWindow)})`;
-  const mark = contextTokens !== undefined && contextWindow !== undefined && contextTokens > contextWindow * 0.8 ? '🟠' : '•';
-  const facts = [context, ...(model === undefined ? [] : [model]), ...(costUsd === undefined ? [] : [`$${costUsd.toFixed(2)}`])];
+  const mark =
+    contextTokens !== undefined && contextWindow !== undefined && contextTokens > contextWindow * 0.8 ? '🟠' : '•';
+  const facts = [
+    context,
+    ...(model === undefined ? [] : [model]),
+    ...(costUsd === undefined ? [] : [`$${costUsd.toFixed(2)}`]),
+  ];
   return `${mark} ${escapeHtml(partyName(agent.address))}: ${escapeHtml(facts.join(', '))}`;
 }
 

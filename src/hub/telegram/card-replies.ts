@@ -70,7 +70,10 @@ export class CardReplies {
         ...(words === '' ? {} : { reason: clip(words, REASON_MAX) }),
       });
       if (answer.alert || words.length <= REASON_MAX) return answer;
-      return { text: `${answer.text} Only the first ${REASON_MAX} characters of your words were passed on.`, alert: true };
+      return {
+        text: `${answer.text} Only the first ${REASON_MAX} characters of your words were passed on.`,
+        alert: true,
+      };
     });
   }
 }

@@ -4,7 +4,7 @@
  * Invariants: it stands in one block that it cannot leave, so it cannot pass for a part of the card; hidden characters are shown; the whole of it, or that it is cut,
  * and then a file with all of it.
  */
-import { escapeHtml, runsToHtml, safeCut, showHidden, visibleText, type Run } from './html.ts';
+import { escapeHtml, plainOf, runsToHtml, safeCut, showHidden, visibleText, type Run } from './html.ts';
 import type { Content } from './ports.ts';
 import { splitRuns, TEXT_MAX } from './split.ts';
 
@@ -18,7 +18,7 @@ const RESERVED = 900;
 
 /** Units that are left for a text below these lines. */
 export function roomBelow(lines: readonly string[]): number {
-  return TEXT_MAX - RESERVED - lines.join('\n').length;
+  return TEXT_MAX - RESERVED - plainOf(lines.join('\n')).length;
 }
 
 /** What a person or an agent wrote, literally. */
@@ -31,7 +31,9 @@ export function withCode(lines: readonly string[], whole: string, fileName: stri
   const language = languageOf(whole);
   return withBlock(lines, whole, `${fileName}.${language === 'diff' ? 'diff' : 'txt'}`, (text) => {
     const code = escapeHtml(text);
-    return language === undefined ? `<pre>${code}</pre>` : `<pre><code class="language-${language}">${code}</code></pre>`;
+    return language === undefined
+      ? `<pre>${code}</pre>`
+      : `<pre><code class="language-${language}">${code}</code></pre>`;
   });
 }
 

@@ -158,7 +158,11 @@ export class Feed {
     // What rings is said when a card is told; what is settled before it could be sent calls nobody.
     const silent = isNew ? how.tell?.silent === true : known.content.silent || (!isOpen && known.sent.length === 0);
     const place = await this.#placeOf(home, approval);
-    const facts = { approval, ...(await this.#factsOf(approval, how.message)), ...(draft === undefined ? {} : { draft }) };
+    const facts = {
+      approval,
+      ...(await this.#factsOf(approval, how.message)),
+      ...(draft === undefined ? {} : { draft }),
+    };
     await outbox.put({
       ...{ key, chatId: home, lane, shownHash: approval.shownHash, open: isOpen, ...place },
       content: cardContent(facts, silent),

@@ -18,6 +18,15 @@ export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
+/** Our own HTML as text. */
+export function plainOf(html: string): string {
+  return html
+    .replace(/<[^>]*>/g, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&');
+}
+
 /** Overrides of the writing direction, characters without width, tag characters: they make a text read otherwise than it is. */
 const HIDDEN = /[\u202a-\u202e\u2066-\u2069\u200b\u2060\u180e\ufeff]|[\u{e0000}-\u{e007f}]/gu;
 

@@ -8,6 +8,7 @@ import type { Log } from '../../platform/log.ts';
 import type { BotApi } from './bot-api.ts';
 import { fileOf } from './bot-api.ts';
 import type { TelegramFailure } from './failure.ts';
+import { plainOf } from './html.ts';
 import type { CardButton, Content, Item, TelegramStore } from './ports.ts';
 
 /** Where things go now. */
@@ -160,7 +161,7 @@ export class ItemCalls {
     } catch (error) {
       if (!isUnchanged(error)) throw error;
     }
-    await store.partSent(item.key, index, { messageId, hash }, clock.now());
+    await store.partEdited(item.key, index, { messageId, hash }, clock.now());
   }
 
   async #sendDocument(
@@ -268,13 +269,4 @@ function hashOf(html: string, buttons: Content['buttons']): string {
     .update(JSON.stringify([html, buttons ?? null]))
     .digest('hex')
     .slice(0, 16);
-}
-
-/** Our own HTML as text. */
-function plainOf(html: string): string {
-  return html
-    .replace(/<[^>]*>/g, '')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&amp;', '&');
 }

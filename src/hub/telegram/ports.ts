@@ -139,8 +139,9 @@ export interface TelegramStore {
   /** When the next postponed item comes, if any. */
   nextDueAt(now: number): Promise<number | undefined>;
   dueCount(): Promise<number>;
-  /** A part was sent or edited. */
   partSent(key: string, index: number, part: SentPart, now: number): Promise<void>;
+  /** Nothing, if the message became part of another item meanwhile. */
+  partEdited(key: string, index: number, part: SentPart, now: number): Promise<void>;
   documentSent(key: string, telegramMessageId: number): Promise<void>;
   /** Parts are gone from the chat: forget them, so that they are sent again. */
   forgetSent(key: string): Promise<void>;

@@ -76,7 +76,11 @@ export class Presses {
         decider.mustBeOpen(approval);
         const isPlan = approval.subject.kind === 'tool' && approval.subject.plan === true;
         const words = isPlan ? 'what should it change?' : 'why not? The agent reads it.';
-        return prompts.ask(actor, press, card, { purpose: 'r', words, placeholder: isPlan ? 'What to change' : 'Why not' });
+        return prompts.ask(actor, press, card, {
+          purpose: 'r',
+          words,
+          placeholder: isPlan ? 'What to change' : 'Why not',
+        });
       });
     }
     return decider.decide(actor, seen, { verdict: 'deny' });

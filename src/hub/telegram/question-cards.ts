@@ -87,7 +87,12 @@ const CONTEXT_SHOWN = 900;
 const ANSWER_SHOWN = 120;
 
 /** Below the first lines of an open card. */
-export function openQuestion(head: readonly string[], approval: Approval, subject: QuestionSubject, draft: Draft): CardBody {
+export function openQuestion(
+  head: readonly string[],
+  approval: Approval,
+  subject: QuestionSubject,
+  draft: Draft,
+): CardBody {
   const { questions } = subject;
   const at = draft.answers.length;
   const question = questions[at];
@@ -104,7 +109,9 @@ export function openQuestion(head: readonly string[], approval: Approval, subjec
   const after = [
     ...(draft.text === undefined ? [] : [`✍️ Your own answer: ${escapeHtml(oneLine(draft.text, 200))}`]),
     ...(question.multiple ? ['<i>Choose all that apply, then press Done.</i>'] : []),
-    ...(draft.by.length === 0 ? [] : [`<i>Answered so far by ${escapeHtml(oneLine(draft.by.join(', '), 100))}; sent with the last answer.</i>`]),
+    ...(draft.by.length === 0
+      ? []
+      : [`<i>Answered so far by ${escapeHtml(oneLine(draft.by.join(', '), 100))}; sent with the last answer.</i>`]),
   ];
   const asked = askedQuote(question, roomBelow([...before, title, ...after]), draft.ticked);
   const lines = [...before, ...(title === '' ? [] : [title]), asked.html, ...after];
@@ -124,7 +131,8 @@ export function settledQuestion(head: readonly string[], approval: Approval, sub
   let isCut = context.isCut;
   const lines = questions.flatMap((question) => {
     const answer = answers.find(({ id }) => id === question.id);
-    const given = answer === undefined ? [] : [`→ <b>${escapeHtml(clip(answerWords(answer), Math.floor(each / 3)))}</b>`];
+    const given =
+      answer === undefined ? [] : [`→ <b>${escapeHtml(clip(answerWords(answer), Math.floor(each / 3)))}</b>`];
     const asked = askedQuote(question, Math.max(40, each - 40 - given.join('').length), []);
     isCut ||= asked.isCut;
     return [asked.html, ...given];
@@ -161,8 +169,14 @@ function askedQuote(question: Question, room: number, ticked: readonly number[])
   const short = askedRuns(plain, ticked);
   if (visibleText(short).length <= room) return { html: quote(short), isCut: true };
   const each = Math.max(2, Math.floor((room * 0.65) / Math.max(1, question.options.length)) - 6);
-  const text = clip(showHidden(question.text), Math.max(20, Math.floor(question.options.length === 0 ? room - 10 : room * 0.3)));
-  const tight = askedRuns({ ...plain, text, options: plain.options.map(({ label }) => ({ label: clip(label, each) })) }, ticked);
+  const text = clip(
+    showHidden(question.text),
+    Math.max(20, Math.floor(question.options.length === 0 ? room - 10 : room * 0.3)),
+  );
+  const tight = askedRuns(
+    { ...plain, text, options: plain.options.map(({ label }) => ({ label: clip(label, each) })) },
+    ticked,
+  );
   return { html: quote(splitRuns(tight, Math.max(1, room))[0] ?? []), isCut: true };
 }
 
@@ -179,7 +193,10 @@ function askedRuns(question: Question, ticked: readonly number[]): Run[] {
       ? []
       : [{ style: 'italic' as const, text: `\n    ${showHidden(description.trim())}` }]),
   ]);
-  return [{ style: 'plain', text: `${showHidden(question.text.trim())}${options.length === 0 ? '' : '\n'}` }, ...options];
+  return [
+    { style: 'plain', text: `${showHidden(question.text.trim())}${options.length === 0 ? '' : '\n'}` },
+    ...options,
+  ];
 }
 
 /** Everything that is asked, as a file. */

@@ -73,7 +73,9 @@ export function take(questions: readonly Question[], draft: Draft, { question: a
     case 'tick': {
       if (!question.multiple || question.options[act.option] === undefined) return { refusal: MOVED_ON };
       const others = draft.ticked.filter((option) => option !== act.option);
-      return { draft: { ...draft, by: whose, ticked: act.on ? [...others, act.option].sort((a, b) => a - b) : others } };
+      return {
+        draft: { ...draft, by: whose, ticked: act.on ? [...others, act.option].sort((a, b) => a - b) : others },
+      };
     }
     case 'done': {
       if (draft.ticked.length === 0 && draft.text === undefined) {
@@ -109,6 +111,7 @@ function write(question: Question, draft: Draft, act: Extract<Act, { do: 'write'
     const ticked = [...new Set([...draft.ticked, option])].sort((a, b) => a - b);
     return { draft: chosen === undefined ? { ...draft, text, heard } : { ...draft, ticked, heard } };
   }
-  const answer = chosen === undefined ? { id: question.id, options: [], text } : { id: question.id, options: [chosen.label] };
+  const answer =
+    chosen === undefined ? { id: question.id, options: [], text } : { id: question.id, options: [chosen.label] };
   return { draft: { answers: [...draft.answers, answer], ticked: [], by: draft.by, heard } };
 }

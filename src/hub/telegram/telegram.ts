@@ -186,9 +186,7 @@ class Surface implements Telegram {
       await this.#attention.review();
       await this.#prune();
     });
-    this.#stops.push(
-      services.notifier.subscribe((word) => void this.#enqueue(() => this.#attention.told(word))),
-    );
+    this.#stops.push(services.notifier.subscribe((word) => void this.#enqueue(() => this.#attention.told(word))));
     this.#poller.start();
   }
 

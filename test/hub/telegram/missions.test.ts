@@ -383,6 +383,7 @@ describe('launches and permissions', () => {
       ['✅ Always allow Bash(npm test)'],
       [expect.stringMatching(/^✅ Always: Switch to the mode/)],
       ['✅ This mission', '✅ This session'],
+      ['✍️ Deny, and say why'],
     ]);
     await press(card, ANN, 'Bash(npm test)');
     // The agent's own rule lasts, and it is narrow; the hub adds no wide one.

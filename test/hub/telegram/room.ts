@@ -9,7 +9,8 @@ import { SqliteTelegramStore } from '../../../src/hub/store/telegram.ts';
 import type { TelegramConfig } from '../../../src/hub/telegram/config.ts';
 import { startTelegram, type Telegram } from '../../../src/hub/telegram/telegram.ts';
 import { silentLog } from '../../../src/platform/log.ts';
-import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
+import type { ShownMessage } from '../../support/telegram-emulator/chats.ts';
+import { TelegramEmulator, type PressResult } from '../../support/telegram-emulator/emulator.ts';
 import { FakeHub } from './fake-hub.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -136,6 +137,21 @@ export class Room {
       const { state, outbox } = await this.status();
       return state !== 'starting' && outbox === 0;
     }, 'that everything is shown');
+  }
+
+  /** The newest message with these words. */
+  found(words: string): ShownMessage {
+    const message = this.telegram.messages(GROUP).findLast(({ content }) => content.text.includes(words));
+    if (message !== undefined) return message;
+    throw new Error(`nobody shows "${words}": ${this.telegram.texts(GROUP).join('\n---\n')}`);
+  }
+
+  /** Presses a button by its words, and waits until the person was answered. */
+  async press(message: ShownMessage, user: number, words: string): Promise<PressResult> {
+    const before = this.telegram.callsOf('answerCallbackQuery').length;
+    const pressed = this.telegram.press(GROUP, message.id, user, words);
+    await this.until(() => this.telegram.callsOf('answerCallbackQuery').length > before);
+    return pressed;
   }
 
   /** Passes time without waiting for anything. */

@@ -22,6 +22,8 @@ export interface ShownMessage {
   readonly silent: boolean;
   edits: number;
   reaction: string | undefined;
+  /** It opens a reply at whoever it names, with these words in the empty field. */
+  readonly asks?: string;
 }
 
 export interface TopicState {

@@ -114,6 +114,7 @@ function post(
     throw bad('message to be replied not found');
   }
   const buttons = readButtons(params.reply_markup);
+  const asks = readForceReply(params.reply_markup);
   paced(world, chat);
   const message: ShownMessage = {
     id: ++chat.lastId,
@@ -127,6 +128,7 @@ function post(
     silent: params.disable_notification === true,
     edits: 0,
     reaction: undefined,
+    ...(asks === undefined ? {} : { asks }),
   };
   chat.messages.set(message.id, message);
   return message;
@@ -136,7 +138,11 @@ function edit(world: World, method: string, params: Params): unknown {
   const chat = writable(world, params);
   const message = typeof params.message_id === 'number' ? chat.messages.get(params.message_id) : undefined;
   if (message === undefined) throw bad('message to edit not found');
-  if (message.from !== 'bot') throw bad("message can't be edited");
+  // Neither what others wrote, nor a message with a markup that is no inline keyboard.
+  if (message.from !== 'bot' || message.asks !== undefined) throw bad("message can't be edited");
+  if (isRecord(params.reply_markup) && !Array.isArray(params.reply_markup.inline_keyboard)) {
+    throw bad('inline keyboard expected');
+  }
   const content = method === 'editMessageText' ? readContent(params.text, params.parse_mode, 4096) : message.content;
   if (content.text.trim() === '') throw bad('message text is empty');
   const buttons = readButtons(params.reply_markup);
@@ -222,6 +228,14 @@ function readContent(text: unknown, mode: unknown, max: number): Parsed {
 function readButtons(markup: unknown): ShownButton[][] {
   if (!isRecord(markup) || !Array.isArray(markup.inline_keyboard)) return [];
   return markup.inline_keyboard.map((row: unknown) => (Array.isArray(row) ? row.map(readButton) : []));
+}
+
+/** The words in the empty field of whoever is asked for a reply. */
+function readForceReply(markup: unknown): string | undefined {
+  if (!isRecord(markup) || markup.force_reply !== true) return undefined;
+  const words = typeof markup.input_field_placeholder === 'string' ? markup.input_field_placeholder : ' ';
+  if (words.length < 1 || words.length > 64) throw bad('BUTTON_PLACEHOLDER_INVALID');
+  return words;
 }
 
 const STYLES = ['danger', 'success', 'primary'] as const;
