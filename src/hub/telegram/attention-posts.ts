@@ -31,6 +31,8 @@ export interface AttentionPostsOptions {
 }
 
 const OPEN_MAX = 3_000;
+/** The notifier cuts longer ones, and says so. */
+const TEXT_SHOWN = 2_500;
 const DIGEST_SHOWN = 20;
 const DIGEST = 't:digest';
 export const noticeItemKey = (key: string) => `t:${key}`;
@@ -95,7 +97,7 @@ export class AttentionPosts {
     for (const { key } of open) {
       const session = sessionOf(agents, key.slice(2));
       const stands = session?.state === 'waiting' || session?.stalledSince !== undefined;
-      if (!stands) await this.#over(key, 'it does not wait any more');
+      if (!stands) await this.#over(key, 'It does not wait any more');
     }
   }
 
@@ -138,7 +140,7 @@ export class AttentionPosts {
   #content(notice: Notice, silent: boolean): Content {
     const next = NEXT[notice.kind];
     const url = pageAddress(this.#options.pageUrl(), notice.path);
-    const text = clip(showHidden(notice.text.trim()), 1_500);
+    const text = clip(showHidden(notice.text.trim()), TEXT_SHOWN);
     const html = [
       `${WAIT_ICONS[notice.kind]} <b>${escapeHtml(oneLine(notice.title, 200))}</b>`,
       ...(text === '' ? [] : [`<blockquote>${escapeHtml(text)}</blockquote>`]),
@@ -150,7 +152,7 @@ export class AttentionPosts {
   async #makeOlder({ key, chatId, sent, content }: Item): Promise<void> {
     const { store, clock } = this.#options;
     const first = sent[0]?.messageId ?? 0;
-    const words = { parts: [ended(content, 'it asks for something else now')], silent: true };
+    const words = { parts: [ended(content, 'It asks for something else now')], silent: true };
     await store.retire(key, { key: `${key}:${first}`, chatId, lane: 2, content: words }, clock.now());
   }
 
@@ -203,5 +205,5 @@ export class AttentionPosts {
 function ended({ parts }: Content, how: string): string {
   const [first = ''] = (parts[0] ?? '').split('\n<i>');
   const words = first.slice(first.indexOf(' ') + 1).replace(/<\/?b>/g, '');
-  return `✓ ${words}\n<i>Over: ${escapeHtml(oneLine(how, 200))}</i>`;
+  return `✓ ${words}\n<i>${escapeHtml(oneLine(how, 200))}</i>`;
 }

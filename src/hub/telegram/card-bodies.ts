@@ -28,6 +28,9 @@ export interface CardFacts {
   readonly draft?: Draft | undefined;
 }
 
+/** What fits on a button. */
+export const SUGGESTION_MAX = 60;
+
 export function cardBody(facts: CardFacts): CardBody {
   const { subject } = facts.approval;
   switch (subject.kind) {
@@ -60,7 +63,7 @@ function messageBody(subject: MessageSubject, facts: CardFacts): CardBody {
     ...(isTitle ? [] : [`Conversation: ${escapeHtml(title)}`]),
     `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
   ];
-  return withText(lines, subject.body, subject.messageId);
+  return withText({ head: lines }, subject.body, subject.messageId);
 }
 
 function joinBody(subject: JoinSubject): CardBody {
@@ -107,38 +110,37 @@ function launchBody(subject: LaunchSubject, facts: CardFacts): CardBody {
     ...(subject.continues === undefined ? [] : [`Goes on: ${escapeHtml(oneLine(subject.continues, 300))}`]),
     `Asked because: ${escapeHtml(oneLine(facts.approval.rule, 200))}`,
   ];
-  return withText(lines, subject.body, subject.missionId);
+  return withText({ head: lines }, subject.body, subject.missionId);
 }
 
+/** What is to be done first, so that a phone's preview says it; whose it is below. */
 function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
   const { approval } = facts;
   const isOpen = approval.state === 'pending';
   const agent = escapeHtml(subject.agent);
-  const whose = [
-    `Session: ${cardParty(subject.from, facts.fromMachine)}`,
-    `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
-  ];
-  const about = [
-    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
-    ...subject.suggestions.map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
+  const foot = [
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
+    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
+    ...whoseLines(subject, facts),
+    // The others stand whole on their buttons.
+    ...subject.suggestions
+      .filter((words) => words.length > SUGGESTION_MAX)
+      .map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
   ];
   if (subject.plan === true) {
-    const head = isOpen ? `📋 <b>${agent} has a plan. May it go ahead?</b>` : `📋 <b>Plan of ${agent}</b>`;
-    return withPlan([head, ...whose, ...about], subject.input, approval.id);
+    const title = isOpen ? `📋 <b>${agent} has a plan. May it go ahead?</b>` : `📋 <b>Plan of ${agent}</b>`;
+    return withPlan({ head: [title], foot }, subject.input, approval.id);
   }
-  const head = isOpen ? `🔐 <b>${agent} asks for permission</b>` : `🔐 <b>Permission for ${agent}</b>`;
+  const tool = escapeHtml(oneLine(subject.tool, 200));
+  const title = isOpen
+    ? `🔐 <b>${agent} asks for permission: ${tool}</b>`
+    : `🔐 <b>Permission for ${agent}: ${tool}</b>`;
   const summary = oneLine(subject.summary, 300);
   // A command of one line is below anyway.
-  const isBelow = summary === oneLine(subject.input, 300) || summary.startsWith(`${subject.tool}: `);
+  const isBelow = oneLine(subject.input, 100_000).startsWith(summary.replace(/…$/, ''));
+  const rule = `Asked because: ${escapeHtml(oneLine(approval.rule, 200))}`;
   return withCode(
-    [
-      head,
-      ...whose,
-      `Tool: <b>${escapeHtml(oneLine(subject.tool, 200))}</b>${isBelow ? '' : ` ${escapeHtml(summary)}`}`,
-      ...about,
-      `Asked because: ${escapeHtml(oneLine(approval.rule, 200))}`,
-    ],
+    { head: [title, ...(isBelow ? [] : [escapeHtml(summary)])], foot: [...foot, rule] },
     subject.input,
     approval.id,
   );
@@ -149,12 +151,13 @@ function questionBody(subject: QuestionSubject, facts: CardFacts): CardBody {
   const isOpen = approval.state === 'pending';
   const agent = escapeHtml(subject.agent);
   const count = subject.questions.length;
-  const head = [
-    isOpen
-      ? `❓ <b>${agent} asks${count === 1 ? ' you something' : ` ${count} things`}</b>`
-      : `❓ <b>${count === 1 ? 'Question' : `${count} questions`} of ${agent}</b>`,
-    `Session: ${cardParty(subject.from, facts.fromMachine)}`,
-    `Directory: <code>${escapeHtml(oneLine(subject.cwd, 300))}</code>`,
-  ];
-  return isOpen ? openQuestion(head, approval, subject, draft) : settledQuestion(head, approval, subject);
+  const title = isOpen
+    ? `❓ <b>${agent} asks${count === 1 ? ' you something' : ` ${count} things`}</b>`
+    : `❓ <b>${count === 1 ? 'Question' : `${count} questions`} of ${agent}</b>`;
+  const frame = { head: [title], foot: whoseLines(subject, facts) };
+  return isOpen ? openQuestion(frame, approval, subject, draft) : settledQuestion(frame, approval, subject);
+}
+
+function whoseLines({ from, cwd }: ToolSubject | QuestionSubject, { fromMachine }: CardFacts): string[] {
+  return [`Session: ${cardParty(from, fromMachine)}`, `Directory: <code>${escapeHtml(oneLine(cwd, 300))}</code>`];
 }

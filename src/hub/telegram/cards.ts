@@ -5,10 +5,11 @@
  * characters are shown; what is cut is said, and the whole follows as a file. A decided card keeps its text and has no buttons.
  */
 import type { Approval, Decision, GrantScope } from '../../protocol/model.ts';
-import { cardBody, type CardFacts } from './card-bodies.ts';
+import { cardBody, SUGGESTION_MAX, type CardFacts } from './card-bodies.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import type { CardButton, Content } from './ports.ts';
 import { questionButtons } from './question-cards.ts';
+import { mayWrite } from './question-draft.ts';
 import { stateLine } from './mirror.ts';
 import { shortTime } from './words.ts';
 
@@ -57,7 +58,7 @@ export function cardContent(facts: CardFacts, silent: boolean): Content {
   const { approval } = facts;
   const isOpen = approval.state === 'pending';
   const body = cardBody(facts);
-  const lines = [...body.lines, isOpen ? waitingLine(approval) : outcomeLine(approval)];
+  const lines = [...body.lines, isOpen ? waitingLine(facts) : outcomeLine(approval)];
   const state = facts.message === undefined || isOpen ? undefined : stateLine(facts.message);
   if (state !== undefined && approval.state === 'allowed') lines.push(state);
   const hasDraft = isOpen && approval.subject.kind === 'question';
@@ -70,15 +71,19 @@ export function cardContent(facts: CardFacts, silent: boolean): Content {
   };
 }
 
-function waitingLine(approval: Approval): string {
-  const { subject } = approval;
-  const how =
-    subject.kind === 'question'
-      ? 'Press a button, or reply to this card with your own words.'
-      : subject.kind === 'tool' && subject.plan === true
-        ? 'Or reply to this card with what it should change.'
-        : 'To give a reason, reply with /deny and the reason.';
-  return `<i>Waits until ${shortTime(approval.expiresAt)}. ${how}</i>`;
+function waitingLine(facts: CardFacts): string {
+  return `<i>Waits until ${shortTime(facts.approval.expiresAt)}. ${howToAnswer(facts)}</i>`;
+}
+
+function howToAnswer({ approval: { subject }, draft }: CardFacts): string {
+  if (subject.kind === 'question') {
+    const question = subject.questions[draft?.answers.length ?? 0];
+    if (question === undefined || !mayWrite(question)) return 'Press a button.';
+    const or = question.options.length === 0 ? 'Reply' : 'Press a button, or reply';
+    return `${or} to this card with your own words.`;
+  }
+  if (subject.kind === 'tool' && subject.plan === true) return 'Or reply to this card with what it should change.';
+  return 'To give a reason, reply with /deny and the reason.';
 }
 
 function outcomeLine(approval: Approval): string {
@@ -101,7 +106,7 @@ function stateOutcome(approval: Approval): string {
     case 'answered_elsewhere':
       return `↪️ <b>Answered elsewhere</b>${byWhom(decision)}${reasonOf(decision)}`;
     case 'pending':
-      return waitingLine(approval);
+      return waitingLine({ approval });
   }
 }
 
@@ -223,9 +228,9 @@ function labelOf({ subject }: Approval, scope: GrantScope): string | undefined {
   return undefined;
 }
 
-/** Phones show about forty characters of a button; the whole words stand in the card. */
+/** Words that do not fit stand in the card. */
 function suggestionLabel(words: string, isPlan: boolean): string {
-  const line = oneLine(words, 60);
+  const line = oneLine(words, SUGGESTION_MAX);
   return isPlan || /^always\b/i.test(line) ? `✅ ${line}` : `✅ Always: ${line}`;
 }
 

@@ -6,7 +6,7 @@
  */
 import type { Question, QuestionAnswer } from '../../protocol/attention.ts';
 import type { Approval, QuestionSubject } from '../../protocol/model.ts';
-import { roomBelow, wholeFile, type CardBody } from './card-texts.ts';
+import { roomBeside, wholeFile, type CardBody, type Frame } from './card-texts.ts';
 import { clip, escapeHtml, oneLine, runsToHtml, showHidden, visibleText, type Run } from './html.ts';
 import type { CardButton } from './ports.ts';
 import { EMPTY, mayWrite, type Act, type Draft } from './question-draft.ts';
@@ -86,9 +86,9 @@ function inRows(buttons: readonly CardButton[], across: number): CardButton[][] 
 const CONTEXT_SHOWN = 900;
 const ANSWER_SHOWN = 120;
 
-/** Below the first lines of an open card. */
+/** An open card. */
 export function openQuestion(
-  head: readonly string[],
+  { head, foot = [] }: Frame,
   approval: Approval,
   subject: QuestionSubject,
   draft: Draft,
@@ -96,7 +96,7 @@ export function openQuestion(
   const { questions } = subject;
   const at = draft.answers.length;
   const question = questions[at];
-  if (question === undefined) return { lines: [...head] };
+  if (question === undefined) return { lines: [...head, ...foot] };
   const context = contextOf(subject, CONTEXT_SHOWN);
   const before = [
     ...head,
@@ -113,32 +113,41 @@ export function openQuestion(
       ? []
       : [`<i>Answered so far by ${escapeHtml(oneLine(draft.by.join(', '), 100))}; sent with the last answer.</i>`]),
   ];
-  const asked = askedQuote(question, roomBelow([...before, title, ...after]), draft.ticked);
+  const asked = askedQuote(question, roomBeside([...before, title, ...after, ...foot]), draft.ticked);
   const lines = [...before, ...(title === '' ? [] : [title]), asked.html, ...after];
-  const isCut = context.isCut || asked.isCut;
-  return isCut ? { lines: [...lines, CUT], document: wholeFile(`${approval.id}.txt`, wholeText(subject)) } : { lines };
+  return framed(lines, foot, context.isCut || asked.isCut, approval, subject);
 }
 
 const CUT = '✂️ <b>Shortened</b>: the file below has the whole text.';
 
-/** Below the first lines of a card that is settled: what was asked, and what was answered. */
-export function settledQuestion(head: readonly string[], approval: Approval, subject: QuestionSubject): CardBody {
+/** A card that is settled: what was asked, and what was answered. */
+export function settledQuestion({ head, foot = [] }: Frame, approval: Approval, subject: QuestionSubject): CardBody {
   const { questions } = subject;
   const answers = approval.decision?.answers ?? [];
   const context = contextOf(subject, 300);
   const before = [...head, ...context.lines];
-  const each = Math.floor(roomBelow(before) / questions.length);
+  const each = Math.floor(roomBeside([...before, ...foot]) / questions.length);
   let isCut = context.isCut;
   const lines = questions.flatMap((question) => {
     const answer = answers.find(({ id }) => id === question.id);
     const given =
-      answer === undefined ? [] : [`→ <b>${escapeHtml(clip(answerWords(answer), Math.floor(each / 3)))}</b>`];
+      answer === undefined ? [] : [`→ <b>${escapeHtml(oneLine(answerWords(answer), Math.floor(each / 3)))}</b>`];
     const asked = askedQuote(question, Math.max(40, each - 40 - given.join('').length), []);
     isCut ||= asked.isCut;
     return [asked.html, ...given];
   });
-  if (!isCut) return { lines: [...before, ...lines] };
-  return { lines: [...before, ...lines, CUT], document: wholeFile(`${approval.id}.txt`, wholeText(subject)) };
+  return framed([...before, ...lines], foot, isCut, approval, subject);
+}
+
+function framed(
+  lines: readonly string[],
+  foot: readonly string[],
+  isCut: boolean,
+  { id }: Approval,
+  subject: QuestionSubject,
+): CardBody {
+  if (!isCut) return { lines: [...lines, ...foot] };
+  return { lines: [...lines, CUT, ...foot], document: wholeFile(`${id}.txt`, wholeText(subject)) };
 }
 
 function contextOf({ context, cut }: QuestionSubject, max: number): { lines: string[]; isCut: boolean } {

@@ -15,6 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => room.close());
 
+const stringMatching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
+const stringContaining = (words: string): unknown => expect.stringContaining(words);
 const fromBot = () => room.telegram.messages(GROUP).filter(({ from }) => from === 'bot');
 const named = (message: ShownMessage) => message.buttons.map((row) => row.map(({ text }) => text));
 const decided = ({ id }: Approval) => room.hub.approvals.get(id)?.decision;
@@ -108,7 +110,7 @@ describe('cards', () => {
     room.hub.attention.show(notice());
     await room.until(() => room.logged.some((line) => line.includes('asks to slow down')));
     room.hub.decide(approval.id, 'bob', 'web', 'allow');
-    room.hub.attention.withdraw(SESSION, 'answered at the terminal');
+    room.hub.attention.withdraw(SESSION, 'Answered at the terminal');
     await room.pass(30_000);
     await room.settled();
     expect(fromBot()).toEqual([]);
@@ -165,6 +167,7 @@ describe('permissions', () => {
     const { text, entities } = card().content;
     const code = entities.find(({ type }) => type === 'pre');
     expect(text.slice(code?.offset, (code?.offset ?? 0) + (code?.length ?? 0))).toBe(command);
+    expect(text).toMatch(/^🔐 claude asks for permission: Bash\nfor f in/);
     expect(text).toContain('Why: Clean up');
     expect(named(card())).toEqual([['✅ Allow once', '⛔ Deny'], ['✍️ Deny, and say why']]);
     await room.press(card(), ANN, 'Allow once');
@@ -182,7 +185,7 @@ describe('permissions', () => {
     expect(card().content.entities.some(({ detail }) => detail === 'language-diff')).toBe(true);
     expect(card().content.text).toContain('Cut: you see the first');
     const file = room.telegram.messages(GROUP).find(({ document }) => document !== undefined);
-    expect(file?.document).toMatchObject({ name: expect.stringMatching(/\.diff$/) as unknown, text: diff });
+    expect(file?.document).toMatchObject({ name: stringMatching(/\.diff$/), text: diff });
     expect(room.telegram.refusals()).toEqual([]);
   });
 
@@ -202,7 +205,7 @@ describe('permissions', () => {
 });
 
 describe('plans', () => {
-  const PLAN = '# Plan\n\n1. **Move** the `users` table\n2. </blockquote>Drop it\n\n```sh\nmake\n```';
+  const PLAN = '# Plan\n\n1. **Move** the `a**b**c` table\n2. </blockquote>Drop it\n\n```sh\n# make **all**\n```';
 
   it('show what is planned, and take Go ahead', async () => {
     const approval = tool({
@@ -217,7 +220,7 @@ describe('plans', () => {
     expect(text).toContain('claude has a plan. May it go ahead?');
     const quote = entities.find(({ type }) => type === 'blockquote');
     expect(text.slice(quote?.offset, (quote?.offset ?? 0) + (quote?.length ?? 0))).toBe(
-      'Plan\n\n1. Move the `users` table\n2. </blockquote>Drop it\n\n```sh\nmake\n```',
+      'Plan\n\n1. Move the `a**b**c` table\n2. </blockquote>Drop it\n\n```sh\n# make **all**\n```',
     );
     expect(named(card())).toEqual([
       ['✅ Go ahead', '💭 Think again'],
@@ -237,7 +240,7 @@ describe('plans', () => {
     await said('Only the first 500 characters');
     expect(decided(approval)).toMatchObject({
       verdict: 'deny',
-      reason: expect.stringContaining('Keep the table.') as unknown,
+      reason: stringContaining('Keep the table.'),
     });
     await room.settled();
     expect(card().content.text).toContain('Sent back to think again by ann');
@@ -248,7 +251,7 @@ describe('plans', () => {
     tool({ plan: true, tool: 'ExitPlanMode', input: plan });
     await room.settled();
     const file = room.telegram.messages(GROUP).find(({ document }) => document !== undefined);
-    expect(file?.document).toMatchObject({ name: expect.stringMatching(/\.md$/) as unknown, text: plan });
+    expect(file?.document).toMatchObject({ name: stringMatching(/\.md$/), text: plan });
     expect(room.telegram.refusals()).toEqual([]);
   });
 });
@@ -281,17 +284,17 @@ describe('notices of sessions', () => {
     await room.settled();
     const [old, now] = fromBot();
     expect(old?.content.text).toBe(
-      '✓ laptop/api waits for you\nDo you trust the files in this folder?\nOver: it asks for something else now',
+      '✓ laptop/api waits for you\nDo you trust the files in this folder?\nIt asks for something else now',
     );
     expect(now).toMatchObject({ silent: false });
-    room.hub.attention.withdraw(SESSION, 'answered at the terminal');
-    await said('Over: answered at the terminal');
-    expect(now?.content.text).toBe('✓ laptop/api waits for you\nChoose a theme\nOver: answered at the terminal');
-    room.hub.attention.withdraw(SESSION, 'answered twice');
+    room.hub.attention.withdraw(SESSION, 'Answered at the terminal');
+    await said('Answered at the terminal');
+    expect(now?.content.text).toBe('✓ laptop/api waits for you\nChoose a theme\nAnswered at the terminal');
+    room.hub.attention.withdraw(SESSION, 'Answered twice');
     room.hub.attention.show(notice());
     await room.until(() => fromBot().length === 3);
     await room.settled();
-    expect(now?.content.text).toContain('Over: answered at the terminal');
+    expect(now?.content.text).toContain('Answered at the terminal');
     expect(room.telegram.refusals()).toEqual([]);
   });
 
@@ -317,9 +320,9 @@ describe('notices of sessions', () => {
     await room.stop();
     agents(session({ state: 'working' }), session({ id: 'other' }));
     room.start();
-    await said('Over: it does not wait any more');
+    await said('It does not wait any more');
     await room.settled();
-    expect(room.found('still there').content.text).not.toContain('Over');
+    expect(room.found('still there').content.text).not.toContain('✓');
   });
 
   it('what was held back comes as one message with the way to each', async () => {

@@ -23,18 +23,16 @@ const question = fc.record({
   freeText: fc.boolean(),
   optional: fc.boolean(),
 });
-const questions = fc
-  .array(question, { minLength: 1, maxLength: 4 })
-  .map((all) =>
-    all.map((each, index) =>
-      Question.parse({
-        ...each,
-        id: `q${index}`,
-        options: each.options.map((label) => ({ label })),
-        freeText: each.freeText || each.options.length === 0,
-      }),
-    ),
-  );
+const questions = fc.array(question, { minLength: 1, maxLength: 4 }).map((all) =>
+  all.map((each, index) =>
+    Question.parse({
+      ...each,
+      id: `q${index}`,
+      options: each.options.map((label) => ({ label })),
+      freeText: each.freeText || each.options.length === 0,
+    }),
+  ),
+);
 const option = fc.integer({ min: 0, max: 6 });
 const act: fc.Arbitrary<Act> = fc.oneof(
   fc.record({ do: fc.constant('take' as const), option }),

@@ -70,7 +70,7 @@ describe('one question', () => {
       answers: [{ id: 'db', options: ['SQLite'] }],
     });
     await room.settled();
-    expect(card().content.text).toContain('→ SQLite\n✅ Answered by ann (Telegram)');
+    expect(card().content.text).toMatch(/→ SQLite\nSession: .*\nDirectory: .*\n✅ Answered by ann \(Telegram\)/);
     // seed: the approval's message was overwritten by its answer
     expect(card().content.text).toContain('Which database shall I use?\n\n1. PostgreSQL');
     expect(card().buttons).toEqual([]);
@@ -158,7 +158,7 @@ describe('several questions', () => {
       { id: 'name', options: [], text: 'atlas' },
     ]);
     await room.settled();
-    expect(card().content.text).toContain('→ atlas\n✅ Answered by ann');
+    expect(card().content.text).toMatch(/→ atlas\nSession: .*\nDirectory: .*\n✅ Answered by ann/);
     expect(room.telegram.refusals()).toEqual([]);
   });
 

@@ -66,8 +66,9 @@ function bubble(emulator: TelegramEmulator, chatId: number, message: ShownMessag
       `<div>${row.map((button) => `<span class="b ${button.style ?? ''}">${escape(button.text)}</span>`).join('')}</div>`,
   );
   const keys = rows.length === 0 ? '<div class="s"></div>' : `<div class="k">${rows.join('')}</div>`;
+  const asks = message.asks === undefined ? '' : `<div class="b">↩ ${escape(message.asks)}…</div>`;
   const meta = `${message.silent ? '🔕 ' : ''}${message.edits > 0 ? 'edited ' : ''}${new Date(message.date).toISOString().slice(11, 16)}`;
-  return `<div class="m ${message.from === 'bot' ? '' : 'me'}">${reply}${file}<div class="t">${toHtml(message.content)}</div>${reaction}<div class="meta">${meta}</div></div>${keys}`;
+  return `<div class="m ${message.from === 'bot' ? '' : 'me'}">${reply}${file}<div class="t">${toHtml(message.content)}</div>${reaction}<div class="meta">${meta}</div></div>${asks}${keys}`;
 }
 
 function toHtml(content: Parsed): string {
