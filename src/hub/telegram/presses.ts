@@ -41,6 +41,7 @@ export class Presses {
     const { services, store } = this.#options;
     const operator = services.operators.byTelegramId(press.from.id);
     if (operator === undefined) return NOT_ALLOWED;
+    if (press.data?.startsWith(WAY) === true) return this.#lead(press, press.data.slice(WAY.length));
     if (operator.role === 'viewer') return { text: 'As a viewer you may look, but not decide.', alert: true };
     const onMission = press.data === undefined ? undefined : readMissionPress(press.data);
     if (onMission !== undefined && press.message !== undefined) {
@@ -50,7 +51,6 @@ export class Presses {
       }
       return { text: 'This card is not known here any more. Send /missions to see what is at work.', alert: true };
     }
-    if (press.data?.startsWith(WAY) === true) return this.#lead(press, press.data.slice(WAY.length));
     const question = press.data === undefined ? undefined : readQuestionPress(press.data);
     const plain = press.data === undefined ? undefined : readPress(press.data);
     const read = question ?? plain;
