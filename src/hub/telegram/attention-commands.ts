@@ -7,7 +7,7 @@ import { approvalKey } from './feed.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import { linkOf } from './mission-desk.ts';
 import { pendingApprovals } from './pending.ts';
-import type { TelegramStore } from './ports.ts';
+import type { CardButton, Item, TelegramStore } from './ports.ts';
 import { agoWords, partyName, shortTime, subjectWords } from './words.ts';
 
 export interface AttentionContext {
@@ -15,20 +15,31 @@ export interface AttentionContext {
   readonly store: Pick<TelegramStore, 'item'>;
   readonly actor: Actor;
   readonly now: number;
+  /** Where it was asked. */
+  readonly chatId: number;
 }
+
+export interface CommandAnswer {
+  readonly lines: readonly string[];
+  readonly buttons?: readonly (readonly CardButton[])[];
+}
+
+/** The beginning of the data of a button that leads to the item with this key. */
+export const WAY = 'g:';
 
 /** Something that waits for a person. */
 interface Waiting {
   readonly since: string;
   readonly icon: string;
   readonly words: string;
-  /** The items that may show it, the best one first. */
-  readonly shownAs: readonly string[];
+  /** The item that shows it. */
+  readonly shownAs: string;
 }
 
 const LIST_MAX = 30;
+const LIMITS_MAX = 10;
 
-export async function attentionLines(context: AttentionContext): Promise<string[]> {
+export async function attentionAnswer(context: AttentionContext): Promise<CommandAnswer> {
   const { services, store, now } = context;
   const agents = await services.registry.agents('all');
   const live = agents.flatMap((agent) =>
@@ -53,16 +64,28 @@ export async function attentionLines(context: AttentionContext): Promise<string[
     `💤 ${count(['idle'])} idle`,
     ...(stalled.length === 0 ? [] : [`🐌 ${stalled.length} silent for long`]),
   ].join(' · ');
+  const after = [counts, ...live.flatMap(({ agent, session }) => limitLine(agent, session)).slice(0, LIMITS_MAX)];
   const [longest] = waiting;
-  if (longest === undefined) return ['✅ <b>Nothing waits for you.</b>', counts];
-  const lines = await Promise.all(waiting.slice(0, LIST_MAX).map((each) => waitingLine(store, each, now)));
-  const rest = waiting.length - lines.length;
-  return [
-    `🔔 <b>${waiting.length} ${waiting.length === 1 ? 'waits' : 'wait'} for you</b>, the longest for ${agoWords(longest.since, now)}`,
-    ...lines,
-    ...(rest > 0 ? [`… and ${rest} more; the web page and <code>intercom attention</code> list all.`] : []),
-    counts,
-  ];
+  if (longest === undefined) return { lines: ['✅ <b>Nothing waits for you.</b>', ...after] };
+  const listed = waiting.slice(0, LIST_MAX);
+  const items = await Promise.all(listed.map(({ shownAs }) => store.item(shownAs)));
+  const rest = waiting.length - listed.length;
+  return {
+    lines: [
+      `🔔 <b>${waiting.length} ${waiting.length === 1 ? 'waits' : 'wait'} for you</b>, the longest for ${agoWords(longest.since, now)}`,
+      ...listed.map((each, index) => waitingLine(each, index + 1, items[index], context)),
+      ...(rest > 0 ? [`… and ${rest} more; the web page and <code>intercom attention</code> list all.`] : []),
+      ...after,
+    ],
+    buttons: wayButtons(items, context.chatId),
+  };
+}
+
+/** It waits for its provider: nobody can help, but people wonder. */
+function limitLine(agent: Agent, { waiting }: Session): string[] {
+  if (waiting?.kind !== 'rate_limit') return [];
+  const until = waiting.resetAt === undefined ? '' : `; it goes on at ${shortTime(waiting.resetAt)}`;
+  return [`${WAIT_ICONS.rate_limit} ${escapeHtml(partyName(agent.address))} has reached a limit${until}`];
 }
 
 function addressOf(agent: Agent, session: Session): string {
@@ -77,30 +100,46 @@ function approvalWaits(approval: Approval): Waiting {
         ? WAIT_ICONS.plan
         : WAIT_ICONS.permission
       : WAIT_ICONS[subject.kind];
-  return { since: createdAt, icon, words: subjectWords(approval), shownAs: [approvalKey(id)] };
+  return { since: createdAt, icon, words: subjectWords(approval), shownAs: approvalKey(id) };
 }
 
 function sessionWaits(agent: Agent, session: Session): Waiting[] {
   const { waiting } = session;
-  if (session.state !== 'waiting' || waiting === undefined) return [];
-  const until = waiting.resetAt === undefined ? '' : `, until ${shortTime(waiting.resetAt)}`;
+  if (session.state !== 'waiting' || waiting === undefined || waiting.kind === 'rate_limit') return [];
   const name = partyName(agent.address);
   return [
     {
       since: session.stateSince,
       icon: WAIT_ICONS[waiting.kind],
-      words: `${name} waits: ${waiting.what}${until}`,
-      shownAs: [noticeItemKey(`session:${agent.machine}/${session.id}`)],
+      words: `${name} waits: ${waiting.what}`,
+      shownAs: noticeItemKey(`session:${agent.machine}/${session.id}`),
     },
   ];
 }
 
-async function waitingLine(store: Pick<TelegramStore, 'item'>, waiting: Waiting, now: number): Promise<string> {
-  const links = await Promise.all(waiting.shownAs.map(async (key) => linkOf(await store.item(key))));
-  const link = links.find((each) => each !== undefined);
+function waitingLine(waiting: Waiting, number: number, item: Item | undefined, context: AttentionContext): string {
+  const link = linkOf(item);
   const words = escapeHtml(oneLine(waiting.words, 200));
   const shown = link === undefined ? words : `<a href="${link}">${words}</a>`;
-  return `${waiting.icon} ${shown} <i>${agoWords(waiting.since, now)}</i>`;
+  const mark = needsWay(item, context.chatId) ? `${number}. ${waiting.icon}` : waiting.icon;
+  return `${mark} ${shown} <i>${agoWords(waiting.since, context.now)}</i>`;
+}
+
+const IN_A_ROW = 5;
+
+/** Where messages have no address (a private chat, a plain group), a press leads to the card: by a message that answers it. */
+function wayButtons(items: readonly (Item | undefined)[], chatId: number): CardButton[][] {
+  const buttons = items.flatMap((item, index) => {
+    const data = `${WAY}${item?.key ?? ''}`;
+    return needsWay(item, chatId) && Buffer.byteLength(data) <= 64 ? [{ text: `⤴️ ${index + 1}`, data }] : [];
+  });
+  const rows: CardButton[][] = [];
+  for (let at = 0; at < buttons.length; at += IN_A_ROW) rows.push(buttons.slice(at, at + IN_A_ROW));
+  return rows;
+}
+
+function needsWay(item: Item | undefined, chatId: number): boolean {
+  return item !== undefined && item.chatId === chatId && item.sent.length > 0 && linkOf(item) === undefined;
 }
 
 // ── usage ────────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -118,7 +118,8 @@ export class AttentionPosts {
     const isSeen = known?.open === true && known.sent.length > 0;
     if (known !== undefined && !known.open) await store.remove(key);
     else if (isSeen && again) await this.#makeOlder(known);
-    const content = this.#content(notice, silent && !(known?.open === true && !isSeen && !known.content.silent));
+    const wasToRing = known?.open === true && !isSeen && !known.content.silent;
+    const content = this.#content(notice, silent && !wasToRing);
     const threadId = await this.#threadOf(notice);
     await outbox.put({
       ...{ key, chatId: home, lane: 0, open: true, content },

@@ -120,12 +120,12 @@ function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
   const agent = escapeHtml(subject.agent);
   const foot = [
     ...(subject.cut ? ['✂️ <b>The agent’s input was too long to be sent whole.</b> Look at its terminal.'] : []),
-    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 500))}`]),
+    ...(subject.intent === undefined ? [] : [`Why: ${escapeHtml(oneLine(subject.intent, 300))}`]),
     ...whoseLines(subject, facts),
     // The others stand whole on their buttons.
     ...subject.suggestions
       .filter((words) => words.length > SUGGESTION_MAX)
-      .map((words) => `It offers: ${escapeHtml(oneLine(words, 150))}`),
+      .map((words) => `It offers: ${escapeHtml(oneLine(words, 100))}`),
   ];
   if (subject.plan === true) {
     const title = isOpen ? `📋 <b>${agent} has a plan. May it go ahead?</b>` : `📋 <b>Plan of ${agent}</b>`;

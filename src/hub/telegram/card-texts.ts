@@ -22,9 +22,9 @@ export interface Frame {
   readonly foot?: readonly string[];
 }
 
-/** Units that are left for a text beside these lines. */
-export function roomBeside(lines: readonly string[]): number {
-  return TEXT_MAX - RESERVED - plainOf(lines.join('\n')).length;
+/** Units that are left for a text beside these lines, when so many are kept free. */
+export function roomBeside(lines: readonly string[], kept = RESERVED): number {
+  return Math.max(100, TEXT_MAX - kept - plainOf(lines.join('\n')).length);
 }
 
 /** What a person or an agent wrote, literally. */

@@ -2,7 +2,7 @@
 import { missionIsOver } from '../../protocol/mission-life.ts';
 import type { Agent, Machine } from '../../protocol/model.ts';
 import type { Actor, HubServices } from '../services.ts';
-import { attentionLines, usageLines } from './attention-commands.ts';
+import { attentionAnswer, usageLines, type CommandAnswer } from './attention-commands.ts';
 import { approvalKey } from './feed.ts';
 import { escapeHtml, oneLine } from './html.ts';
 import { linkOf } from './mission-desk.ts';
@@ -37,17 +37,24 @@ export interface CommandContext {
   readonly store: TelegramStore;
   readonly actor: Actor;
   readonly now: number;
-  readonly home: number | undefined;
+  /** Where it was asked. */
+  readonly chatId: number;
   /** Only this person reads the answer. */
   readonly isPrivate: boolean;
 }
 
-/** The answer to a command, in lines; undefined if there is no such command. */
+/** The answer to a command; undefined if there is no such command. */
 export async function answerCommand(
   name: string,
   args: string,
   context: CommandContext,
-): Promise<string[] | undefined> {
+): Promise<CommandAnswer | undefined> {
+  if (name === 'attention') return attentionAnswer(context);
+  const lines = await linesFor(name, args, context);
+  return lines === undefined ? undefined : { lines };
+}
+
+async function linesFor(name: string, args: string, context: CommandContext): Promise<string[] | undefined> {
   switch (name) {
     case 'mute':
     case 'unmute':
@@ -61,8 +68,6 @@ export async function answerCommand(
       return agentLines(await context.services.registry.agents('all'));
     case 'machines':
       return machineLines(await context.services.registry.machines(), context.now);
-    case 'attention':
-      return attentionLines(context);
     case 'usage':
       return usageLines(context);
     case 'approvals':
@@ -158,7 +163,9 @@ async function statusLines(context: CommandContext): Promise<string[]> {
   const snapshot = await context.services.snapshot(context.actor);
   const online = snapshot.machines.filter((machine) => machine.status === 'online').length;
   const sessions = snapshot.agents.flatMap((agent) => agent.sessions).filter((session) => session.state !== 'ended');
-  const waiting = sessions.filter((session) => session.state === 'waiting').length;
+  const waiting = sessions.filter(
+    ({ state, waiting: what }) => state === 'waiting' && what?.kind !== 'rate_limit',
+  ).length;
   const pending = snapshot.approvals.filter((approval) => approval.state === 'pending').length;
   const live = snapshot.missions.filter(({ state }) => !missionIsOver(state));
   const notices = snapshot.notices.filter((notice) => notice.clearedAt === undefined);

@@ -11,6 +11,7 @@ import { OperatorSubmit } from '../../protocol/operator-api.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Actor, HubServices } from '../services.ts';
+import type { CommandAnswer } from './attention-commands.ts';
 import type { CardReplies } from './card-replies.ts';
 import { answerCommand } from './commands.ts';
 import type { TelegramConfig } from './config.ts';
@@ -109,7 +110,7 @@ export class Inbound {
         store,
         actor,
         now: clock.now(),
-        home: this.#options.home(),
+        chatId: message.chat.id,
         isPrivate: message.chat.type === 'private',
       };
       const place = {
@@ -118,9 +119,10 @@ export class Inbound {
         topicId: message.topicId,
         replyTo: message.replyTo,
       };
-      const lines =
-        (await this.#options.desk.command(name, actor, place, args)) ?? (await answerCommand(name, args, context));
-      await this.#answer(message, lines ?? [`I do not know /${escapeHtml(name)}. /help lists what I know.`]);
+      const lines = await this.#options.desk.command(name, actor, place, args);
+      const answer = lines === undefined ? await answerCommand(name, args, context) : { lines };
+      const unknown = { lines: [`I do not know /${escapeHtml(name)}. /help lists what I know.`] };
+      await this.#note(message, contentOf(answer ?? unknown));
     } catch (error) {
       await this.#failed(message, error);
     }
@@ -151,6 +153,14 @@ export class Inbound {
     const threadId =
       answered?.threadId ??
       (message.topicId === undefined ? undefined : await store.threadOfTopic(message.chat.id, message.topicId));
+    if (threadId === undefined && answered?.key.startsWith('a:') === true) {
+      await this.#hint(
+        message,
+        'card',
+        'Press a button on the card. To say why not, reply to it with /deny and the reason.',
+      );
+      return;
+    }
     if (threadId === undefined) {
       await this.#hint(
         message,
@@ -255,7 +265,7 @@ export class Inbound {
   }
 
   #answer(message: IncomingMessage, lines: readonly string[]): Promise<void> {
-    return this.#note(message, { parts: chunks(lines), silent: false });
+    return this.#note(message, contentOf({ lines }));
   }
 
   async #note(message: IncomingMessage, content: Content): Promise<void> {
@@ -295,6 +305,10 @@ export function recipientOf(
 
 function isAgent(address: string): boolean {
   return parseAddress(address).kind === 'agent';
+}
+
+function contentOf({ lines, buttons = [] }: CommandAnswer): Content {
+  return { parts: chunks(lines), ...(buttons.length === 0 ? {} : { buttons }), silent: false };
 }
 
 /** Lines of HTML in texts of at most 3,500 units; a line is never cut. */

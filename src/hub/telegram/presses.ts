@@ -5,6 +5,7 @@
  * every press is answered.
  */
 import type { Actor, HubServices } from '../services.ts';
+import { WAY } from './attention-commands.ts';
 import type { CardPrompts } from './card-prompts.ts';
 import { OLDER_CARD } from './card-replies.ts';
 import { readPress, type Press } from './cards.ts';
@@ -12,6 +13,7 @@ import type { Decider } from './decider.ts';
 import { approvalKey, olderKey } from './feed.ts';
 import { missionKey, readMissionPress } from './mission-cards.ts';
 import type { MissionDesk } from './mission-desk.ts';
+import type { Outbox } from './outbox.ts';
 import type { Item, PressAnswer, TelegramStore } from './ports.ts';
 import { readQuestionPress } from './question-cards.ts';
 import type { QuestionDesk } from './question-desk.ts';
@@ -20,6 +22,7 @@ import type { IncomingPress } from './wire.ts';
 export interface PressOptions {
   readonly services: HubServices;
   readonly store: TelegramStore;
+  readonly outbox: Pick<Outbox, 'put'>;
   readonly decider: Decider;
   readonly prompts: CardPrompts;
   readonly questions: QuestionDesk;
@@ -38,6 +41,7 @@ export class Presses {
     const { services, store } = this.#options;
     const operator = services.operators.byTelegramId(press.from.id);
     if (operator === undefined) return NOT_ALLOWED;
+    if (press.data?.startsWith(WAY) === true) return this.#lead(press, press.data.slice(WAY.length));
     if (operator.role === 'viewer') return { text: 'As a viewer you may look, but not decide.', alert: true };
     const onMission = press.data === undefined ? undefined : readMissionPress(press.data);
     if (onMission !== undefined && press.message !== undefined) {
@@ -62,6 +66,20 @@ export class Presses {
     const actor = { operator, via: 'telegram' } as const;
     if (question !== undefined) return this.#options.questions.pressed(actor, press, question, card);
     return plain === undefined ? NOT_ALLOWED : this.#decide(actor, press, plain, card);
+  }
+
+  /** To a card, where messages have no address: a message that answers it is pressed to get there. */
+  async #lead(press: IncomingPress, key: string): Promise<PressAnswer> {
+    const item = await this.#options.store.item(key);
+    const replyTo = item?.sent[0]?.messageId;
+    if (item === undefined || replyTo === undefined || item.chatId !== press.message?.chat.id || !item.open) {
+      return { text: 'That does not wait any more. Send /attention to see what does.', alert: true };
+    }
+    await this.#options.outbox.put({
+      ...{ key: `n:${item.chatId}:${press.id}`, chatId: item.chatId, replyTo, lane: 0 },
+      content: { parts: ['⤴️ Here it is.'], silent: true },
+    });
+    return { text: 'Press the quote in my message to get there.', alert: false };
   }
 
   async #decide(actor: Actor, press: IncomingPress, on: Press, card: Item): Promise<PressAnswer> {

@@ -82,9 +82,13 @@ function inRows(buttons: readonly CardButton[], across: number): CardButton[][] 
   return rows;
 }
 
-/** Context may take this much of a card while something is asked below it. */
-const CONTEXT_SHOWN = 900;
-const ANSWER_SHOWN = 120;
+/** Kept free below an open question: how long it waits, and how to answer. */
+const WAITING_KEPT = 300;
+/** Context is shown as far as the question leaves room, and not in shreds. */
+const CONTEXT_MAX = 900;
+const CONTEXT_MIN = 80;
+/** All lines of what was answered before, together. */
+const ANSWERED_MAX = 600;
 
 /** An open card. */
 export function openQuestion(
@@ -97,15 +101,12 @@ export function openQuestion(
   const at = draft.answers.length;
   const question = questions[at];
   if (question === undefined) return { lines: [...head, ...foot] };
-  const context = contextOf(subject, CONTEXT_SHOWN);
-  const before = [
-    ...head,
-    ...context.lines,
-    ...draft.answers.map((answer, index) => answeredLine(questions[index], answer, ANSWER_SHOWN)),
-  ];
+  const each = Math.min(180, Math.floor(ANSWERED_MAX / Math.max(1, at)));
+  const answered = draft.answers.map((answer, index) => answeredLine(questions[index], answer, each));
   const number = questions.length === 1 ? '' : `<b>${at + 1} of ${questions.length}</b>`;
   const header = question.header === undefined ? '' : `<b>${escapeHtml(oneLine(question.header, 60))}</b>`;
   const title = [number, header].filter((part) => part !== '').join(' · ');
+  const before = [...answered, ...(title === '' ? [] : [title])];
   const after = [
     ...(draft.text === undefined ? [] : [`✍️ Your own answer: ${escapeHtml(oneLine(draft.text, 200))}`]),
     ...(question.multiple ? ['<i>Choose all that apply, then press Done.</i>'] : []),
@@ -113,8 +114,10 @@ export function openQuestion(
       ? []
       : [`<i>Answered so far by ${escapeHtml(oneLine(draft.by.join(', '), 100))}; sent with the last answer.</i>`]),
   ];
-  const asked = askedQuote(question, roomBeside([...before, title, ...after, ...foot]), draft.ticked);
-  const lines = [...before, ...(title === '' ? [] : [title]), asked.html, ...after];
+  const frame = [...head, ...missing(subject), CUT, ...before, ...after, ...foot];
+  const asked = askedQuote(question, roomBeside(frame, WAITING_KEPT), draft.ticked);
+  const context = contextOf(subject, Math.min(CONTEXT_MAX, roomBeside([...frame, asked.html], WAITING_KEPT) - 100));
+  const lines = [...head, ...context.lines, ...before, asked.html, ...after];
   return framed(lines, foot, context.isCut || asked.isCut, approval, subject);
 }
 
@@ -125,7 +128,7 @@ export function settledQuestion({ head, foot = [] }: Frame, approval: Approval, 
   const { questions } = subject;
   const answers = approval.decision?.answers ?? [];
   const context = contextOf(subject, 300);
-  const before = [...head, ...context.lines];
+  const before = [...head, ...context.lines, CUT];
   const each = Math.floor(roomBeside([...before, ...foot]) / questions.length);
   let isCut = context.isCut;
   const lines = questions.flatMap((question) => {
@@ -136,7 +139,7 @@ export function settledQuestion({ head, foot = [] }: Frame, approval: Approval, 
     isCut ||= asked.isCut;
     return [asked.html, ...given];
   });
-  return framed([...before, ...lines], foot, isCut, approval, subject);
+  return framed([...head, ...context.lines, ...lines], foot, isCut, approval, subject);
 }
 
 function framed(
@@ -150,25 +153,31 @@ function framed(
   return { lines: [...lines, CUT, ...foot], document: wholeFile(`${id}.txt`, wholeText(subject)) };
 }
 
-function contextOf({ context, cut }: QuestionSubject, max: number): { lines: string[]; isCut: boolean } {
-  const missing = cut ? ['✂️ <b>What the agent sent was too long to come whole.</b> Look at its terminal.'] : [];
-  const shown = showHidden(context?.trim() ?? '');
-  if (shown === '') return { lines: missing, isCut: false };
-  return {
-    lines: [`<blockquote>${escapeHtml(clip(shown, max))}</blockquote>`, ...missing],
-    isCut: shown.length > max,
-  };
+function contextOf(subject: QuestionSubject, max: number): { lines: string[]; isCut: boolean } {
+  const shown = showHidden(subject.context?.trim() ?? '');
+  if (shown === '') return { lines: missing(subject), isCut: false };
+  const isCut = shown.length > max;
+  const quoted = isCut && max < CONTEXT_MIN ? [] : [`<blockquote>${escapeHtml(clip(shown, max))}</blockquote>`];
+  return { lines: [...quoted, ...missing(subject)], isCut };
+}
+
+function missing({ cut }: QuestionSubject): string[] {
+  return cut ? ['✂️ <b>What the agent sent was too long to come whole.</b> Look at its terminal.'] : [];
 }
 
 function answeredLine(question: Question | undefined, answer: QuestionAnswer, max: number): string {
-  const asked = escapeHtml(oneLine(question?.header ?? question?.text ?? '', 60));
+  const asked = escapeHtml(oneLine(question?.header ?? question?.text ?? '', Math.min(60, Math.floor(max / 2))));
   const words = answerWords(answer);
-  return words === '' ? `⏭ ${asked} <i>left out</i>` : `✓ ${asked} → <b>${escapeHtml(oneLine(words, max))}</b>`;
+  if (words === '') return `⏭ ${asked} <i>left out</i>`;
+  return `✓ ${asked} → <b>${escapeHtml(oneLine(words, Math.max(10, Math.floor(max / 2))))}</b>`;
 }
 
 function answerWords({ options, text }: QuestionAnswer): string {
   return showHidden([...options, ...(text === undefined ? [] : [text])].join(', '));
 }
+
+/** Units before an option: its line, its tick, its number. */
+const MARKS = 9;
 
 /** A question and its options in one quote of at most so many units: first without the descriptions, then everything shorter, but every option is there. */
 function askedQuote(question: Question, room: number, ticked: readonly number[]): { html: string; isCut: boolean } {
@@ -177,7 +186,7 @@ function askedQuote(question: Question, room: number, ticked: readonly number[])
   const plain = { ...question, options: question.options.map(({ label }) => ({ label })) };
   const short = askedRuns(plain, ticked);
   if (visibleText(short).length <= room) return { html: quote(short), isCut: true };
-  const each = Math.max(2, Math.floor((room * 0.65) / Math.max(1, question.options.length)) - 6);
+  const each = Math.max(2, Math.floor((room * 0.65) / Math.max(1, question.options.length)) - MARKS);
   const text = clip(
     showHidden(question.text),
     Math.max(20, Math.floor(question.options.length === 0 ? room - 10 : room * 0.3)),

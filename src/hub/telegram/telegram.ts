@@ -147,7 +147,7 @@ class Surface implements Telegram {
     const decider = new Decider({ services, feed, log });
     const prompts = new CardPrompts({ outbox });
     const questions = new QuestionDesk({ decider, prompts, feed });
-    this.#presses = new Presses({ services, store, decider, prompts, questions, desk });
+    this.#presses = new Presses({ services, store, outbox, decider, prompts, questions, desk });
     this.#inbound = new Inbound({
       services,
       store,

@@ -348,6 +348,7 @@ describe('commands', () => {
       session({ state: 'waiting', waiting: { kind: 'permission', what: 'Bash: npm publish' } }),
       session({ id: 'bbbb', state: 'working' }),
       session({ id: 'cccc', state: 'idle' }),
+      session({ id: 'dddd', waiting: { kind: 'rate_limit', what: 'Five hours', resetAt: '2026-11-21T17:00:00.000Z' } }),
     );
     tool();
     room.hub.attention.show(notice({ key: 'session:laptop/aaaa' }));
@@ -361,10 +362,31 @@ describe('commands', () => {
       '🛡 laptop/api waits: Do you trust this folder? 10 min',
       expect.stringMatching(/^🔐 laptop\/api wants to use Bash: npm publish \d s$/),
       '⚙️ 1 working · 💤 1 idle',
+      '⏳ laptop/api has reached a limit; it goes on at 21 Nov 17:00 UTC',
     ]);
+    room.telegram.write(GROUP, ANN, 'why?', { replyTo: room.found('asks for permission').id });
+    await said('Press a button on the card.');
     expect(entities.filter(({ type }) => type === 'text_link').map(({ detail }) => detail)).toEqual(
       ['trust the files', 'asks for permission'].map((words) => `https://t.me/c/1234567890/${room.found(words).id}`),
     );
+  });
+
+  it('/attention in a private chat, where messages have no address: a button leads to the card', async () => {
+    await room.stop();
+    room.config = { ...room.config, supergroupId: undefined };
+    room.telegram.addPrivate(ANN);
+    room.start();
+    tool();
+    await room.settled();
+    room.telegram.write(ANN, ANN, '/attention');
+    await room.until(() =>
+      room.telegram.texts(ANN).some((text) => text.includes('1. 🔐 laptop/api wants to use Bash')),
+    );
+    const list = room.telegram.messages(ANN).findLast(({ buttons }) => buttons[0]?.[0]?.text === '⤴️ 1');
+    void room.telegram.press(ANN, list?.id ?? 0, ANN, '⤴️ 1');
+    await room.until(() => room.telegram.texts(ANN).some((text) => text.includes('Here it is')));
+    expect(room.telegram.messages(ANN).at(-1)?.replyTo).toBe(room.telegram.messages(ANN)[0]?.id);
+    expect(room.telegram.refusals()).toEqual([]);
   });
 
   it('/usage: five hours and week of each machine, and the context of live sessions', async () => {

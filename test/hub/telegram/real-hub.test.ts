@@ -2,8 +2,8 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { newId } from '../../../src/protocol/ids.ts';
-import { SubmitItem } from '../../../src/protocol/machine-api.ts';
-import { Project } from '../../../src/protocol/model.ts';
+import { RaiseApproval, SubmitItem } from '../../../src/protocol/machine-api.ts';
+import { Project, Session } from '../../../src/protocol/model.ts';
 import { startTestHub, type TestHub } from '../../support/hub.ts';
 import { TelegramEmulator } from '../../support/telegram-emulator/emulator.ts';
 import { MissionMachine } from '../../support/mission-machine.ts';
@@ -126,4 +126,59 @@ it('a mission is started in Telegram, watched, spoken to and stopped; another on
   } finally {
     await server.stop();
   }
+});
+
+it('what a session asks is told once, answered in Telegram, and rings nobody who muted it', async () => {
+  const { services } = test.hub;
+  const at = new Date(clock.now()).toISOString();
+  const live = { id: '3f2a9c7e-0001', project: 'api', agent: 'claude', cwd: '/home/ann/api', rung: 'hooks' };
+  const session = (more: object) =>
+    Session.parse({ ...live, state: 'working', stateSince: at, startedAt: at, ...more });
+  const find = (words: string) => telegram.messages(GROUP).findLast(({ content }) => content.text.includes(words));
+  const seen = (words: string) => until(() => find(words), `that "${words}" is shown`);
+  await test.machine('laptop');
+  await services.registry.projectsChanged('laptop', [Project.parse({ id: 'api', path: '/home/ann/api' })]);
+  await services.registry.sessionsChanged('laptop', [session({})]);
+  // A machine that was not heard from is away, and nothing is told of its sessions.
+  await services.registry.heartbeat('laptop', { epoch: services.events.epoch, time: at, outbox: 0 });
+  const raise = (ref: string, subject: object) =>
+    services.dialogs.raise(
+      'laptop',
+      RaiseApproval.parse({
+        ...{ ref, session: live.id, boundTo: 'session' },
+        subject: { from: 'laptop/api', agent: 'claude', cwd: live.cwd, ...subject },
+      }),
+    );
+  const options = ['PostgreSQL', 'SQLite'].map((label) => ({ label }));
+  const { id } = await raise('question-1', {
+    ...{ kind: 'question', source: 'ask_user', summary: 'Which database?' },
+    questions: [
+      { id: 'db', text: 'Which database?', options },
+      { id: 'name', text: 'Its name?', options: [] },
+    ],
+  });
+  const card = await seen('claude asks 2 things');
+  expect(card.silent).toBe(false);
+  void telegram.press(GROUP, card.id, ANN, 'SQLite');
+  await seen('2 of 2');
+  telegram.write(GROUP, ANN, 'atlas', { replyTo: card.id });
+  await seen('Answered by ann (Telegram)');
+  expect((await services.approvals.get(id)).decision?.answers).toEqual([
+    { id: 'db', options: ['SQLite'] },
+    { id: 'name', options: [], text: 'atlas' },
+  ]);
+
+  telegram.write(GROUP, ANN, '/mute laptop/** 2h');
+  await seen('is muted for you');
+  telegram.write(GROUP, ANN, '/quiet 22:00-07:00 Nowhere/Town');
+  await seen('There is no time zone "Nowhere/Town"');
+  await services.registry.sessionsChanged('laptop', [
+    session({ state: 'waiting', waiting: { kind: 'trust', what: 'Do you trust this folder?' } }),
+  ]);
+  expect((await seen('Do you trust this folder?')).silent).toBe(true);
+  telegram.write(GROUP, ANN, '/attention');
+  await seen('1 waits for you');
+  await services.registry.sessionsChanged('laptop', [session({ state: 'idle' })]);
+  await until(() => (find('✓ laptop/api') === undefined ? undefined : true), 'the end of the notice');
+  expect(telegram.refusals()).toEqual([]);
 });
