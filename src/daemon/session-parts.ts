@@ -17,7 +17,7 @@ import type { AgentServers } from './launcher/agents.ts';
 import { RunnerFiles } from './launcher/runner-files.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
-import { HookRoutes } from './sessions/hook-routes.ts';
+import { HookRoutes, type UsageEars } from './sessions/hook-routes.ts';
 import { ManagedBook } from './sessions/managed-sessions.ts';
 import { PermissionDesk, type ApprovalCalls } from './sessions/permission-desk.ts';
 import { LiveSessions } from './sessions/session-book.ts';
@@ -41,10 +41,11 @@ export async function startSessions(
     readonly store: DaemonStore;
     readonly projects: ProjectDirectory;
     readonly approvals: ApprovalCalls;
+    readonly usage: UsageEars;
   },
   stops: (() => void | Promise<void>)[],
 ): Promise<SessionParts> {
-  const { machineId, home, store, projects, approvals } = parts;
+  const { machineId, home, store, projects, approvals, usage } = parts;
   const book = new LiveSessions({ clock, log });
   const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
   const managed = new ManagedBook({
@@ -110,7 +111,7 @@ export async function startSessions(
   });
   const reserved = ports.map(({ name }) => name);
   const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
-  const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
+  const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, usage, log });
   managed.connect({ hooks, delivery });
   stops.push(
     () => claude.stop(),

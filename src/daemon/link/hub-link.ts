@@ -37,6 +37,7 @@ import { Registration, type MachineFacts } from './registration.ts';
 import type { MachineSecret } from './secret.ts';
 import { StatusDesk } from './status-desk.ts';
 import { Submitter } from './submitter.ts';
+import { UsageCalls } from './usage-calls.ts';
 
 /** After a wait this long without news the hub is asked once more: a push may have been lost with the hub's memory. */
 const ASK_AGAIN_MS = 5_000;
@@ -80,6 +81,7 @@ export class Link implements HubLink {
   readonly url: string;
   /** What agents of this machine ask about missions, and the dialogs of its sessions. */
   readonly missions: MissionCalls;
+  readonly usage: UsageCalls;
   readonly #options: LinkOptions;
   readonly #desk: StatusDesk;
   readonly #joined: Joined | undefined;
@@ -89,6 +91,7 @@ export class Link implements HubLink {
     this.#options = options;
     this.url = options.membership?.url ?? '';
     this.missions = new MissionCalls(() => this.#member().client);
+    this.usage = new UsageCalls(() => this.#member().client);
     this.state = new HubState(options.clock, options.log, options.membership !== undefined);
     this.#desk = new StatusDesk(options.machineId, options.clock);
     this.#joined = options.membership === undefined ? undefined : this.#join(options.membership);
