@@ -165,7 +165,9 @@ export class TestHub {
   report(machine: string, mission: Mission, report: Partial<MissionReport>): Promise<string | undefined> {
     const at = new Date(this.clock.now()).toISOString();
     return this.core.missions
-      .applyNews(machine, [{ news: 'report', missionId: mission.id, run: 1, number: (this.#reports += 1), at, ...report }])
+      .applyNews(machine, [
+        { news: 'report', missionId: mission.id, run: 1, number: (this.#reports += 1), at, ...report },
+      ])
       .then(([result]) => result);
   }
 

@@ -13,8 +13,8 @@ import { grownFiles, type FoundFile } from './discover.ts';
 import type { ProviderLimits, RecordReader, RecordSource, Use } from './use.ts';
 
 /** Of one file, before the next is looked at, and before what was read is stored. */
-const SLICE_BYTES = 8 * 1024 * 1024;
-const SLICE_USES = 250;
+const SLICE_BYTES = 16 * 1024 * 1024;
+const SLICE_USES = 500;
 /** How much longer the background rests than it works; shorter rests than this are saved up. */
 const REST = 2;
 const REST_LEAST_MS = 4;

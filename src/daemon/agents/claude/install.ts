@@ -15,7 +15,9 @@ import { addTo, assertJsonObject, removeAt, valueAt } from './json-edit.ts';
 import { HOOK_SCRIPT } from './settings-view.ts';
 
 export const DOORBELL_SCRIPT = 'intercom-doorbell.sh';
-const SCRIPTS = [HOOK_SCRIPT, DOORBELL_SCRIPT];
+/** Copied only: who wants it puts it before the status line of their own (docs/usage.md). */
+const STATUS_LINE_SCRIPT = 'intercom-statusline.sh';
+const SCRIPTS = [HOOK_SCRIPT, DOORBELL_SCRIPT, STATUS_LINE_SCRIPT];
 /** Where each script finds the daemon. */
 const ENVIRONMENT = 'intercom.env';
 const MANIFEST = 'installed.json';
