@@ -43,6 +43,8 @@ export interface Piece {
 export class AppendedLines {
   readonly facts: FileFacts;
   readonly #file: FileHandle;
+  /** One for all reads: what is given out of it is used before the next. */
+  readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
   #cursor: Cursor;
   /** What was read behind the cursor: the beginning of a line. */
   #held: Buffer[] = [];
@@ -79,13 +81,13 @@ export class AppendedLines {
     return this.#cursor.offset + this.#heldBytes;
   }
 
+  /** Its lines are there until the next call. */
   async next(): Promise<Piece> {
     const { position } = this;
     const want = Math.min(READ_BYTES, this.facts.size - position);
-    const buffer = Buffer.allocUnsafe(Math.max(0, want));
-    const { bytesRead } = want <= 0 ? { bytesRead: 0 } : await this.#file.read(buffer, 0, want, position);
+    const { bytesRead } = want <= 0 ? { bytesRead: 0 } : await this.#file.read(this.#buffer, 0, want, position);
     if (bytesRead === 0) return { lines: [], more: false };
-    const lines = this.#take(buffer.subarray(0, bytesRead));
+    const lines = this.#take(this.#buffer.subarray(0, bytesRead));
     return { lines, more: position + bytesRead < this.facts.size };
   }
 
@@ -114,7 +116,7 @@ export class AppendedLines {
       offset += this.#heldBytes + rest.length;
       this.#release();
     } else if (rest.length > 0) {
-      this.#held.push(rest);
+      this.#held.push(Buffer.from(rest));
       this.#heldBytes += rest.length;
     }
     const atEnd = offset === before + bytes.length;

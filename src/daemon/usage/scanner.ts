@@ -1,7 +1,7 @@
 /**
  * Reads what was added to the agents' records: what live sessions write at once, everything else in the background, newest first.
  *
- * Invariants: one file at a time, in slices; a file of a live session waits for one slice at most. What is read is stored with its cursor before it is told, so that a daemon that ends in the
+ * Invariants: one file at a time, in slices; a file of a live session waits for one read of another at most. What is read is stored with its cursor before it is told, so that a daemon that ends in the
  * middle goes on from there. The background rests twice as long as it works.
  */
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
@@ -12,9 +12,9 @@ import { AppendedLines } from './appended.ts';
 import { grownFiles, type FoundFile } from './discover.ts';
 import type { ProviderLimits, RecordReader, RecordSource, Use } from './use.ts';
 
-/** Of one file, before the next is looked at, and before what was read is stored. */
-const SLICE_BYTES = 16 * 1024 * 1024;
-const SLICE_USES = 500;
+/** Of one file, before what was read is stored: each commit waits for the disk, and everything else with it. */
+const SLICE_BYTES = 32 * 1024 * 1024;
+const SLICE_USES = 1000;
 /** How much longer the background rests than it works; shorter rests than this are saved up. */
 const REST = 2;
 const REST_LEAST_MS = 4;
@@ -125,12 +125,12 @@ export class UsageScanner {
       const [urgent] = this.#urgent;
       if (urgent !== undefined) {
         this.#urgent.delete(urgent);
-        if (await this.#slice(urgent, undefined)) this.#urgent.add(urgent);
+        if (await this.#slice(urgent, false)) this.#urgent.add(urgent);
         continue;
       }
       const next = this.#backlog.at(-1);
       if (next === undefined) break;
-      const more = await this.#slice(next.path, this.#progress.get(next.source.agent));
+      const more = await this.#slice(next.path, true);
       if (!more) this.#done(next);
     }
   }
@@ -153,7 +153,7 @@ export class UsageScanner {
   }
 
   /** Reads a part of a file and stores it. True: there is more. What cannot be read is left for the next sweep. */
-  async #slice(path: string, progress: Progress | undefined): Promise<boolean> {
+  async #slice(path: string, isBackground: boolean): Promise<boolean> {
     const { sources, store, log } = this.#options;
     const source = sources.find((one) => one.sessionOf(path) !== undefined);
     const session = source?.sessionOf(path);
@@ -164,7 +164,7 @@ export class UsageScanner {
       try {
         const goesOn = lines.cursor.offset > 0;
         const reader = source.reader(session, goesOn ? before?.memory : undefined);
-        return await this.#read(source, path, lines, reader, progress);
+        return await this.#read(source, path, lines, reader, isBackground);
       } finally {
         await lines.close();
       }
@@ -179,14 +179,15 @@ export class UsageScanner {
     path: string,
     lines: AppendedLines,
     reader: RecordReader,
-    progress: Progress | undefined,
+    isBackground: boolean,
   ): Promise<boolean> {
     const { store, clock, onUse, onLimits } = this.#options;
     const uses: Use[] = [];
     const { passed } = lines.cursor;
     let bytes = 0;
     let more = true;
-    while (more && bytes < SLICE_BYTES && uses.length < SLICE_USES && !this.#stopped) {
+    const gives = () => this.#stopped || (isBackground && this.#urgent.size > 0);
+    while (more && bytes < SLICE_BYTES && uses.length < SLICE_USES && !gives()) {
       const from = lines.position;
       const piece = await lines.next();
       const began = clock.monotonic();
@@ -196,8 +197,11 @@ export class UsageScanner {
       }
       bytes += lines.position - from;
       more = piece.more;
-      if (progress !== undefined) progress.read += lines.position - from;
-      await this.#rest(clock.monotonic() - began, progress !== undefined);
+      if (isBackground) {
+        const progress = this.#progress.get(source.agent);
+        if (progress !== undefined) progress.read += lines.position - from;
+        await this.#rest(clock.monotonic() - began);
+      }
     }
     const { cursor } = lines;
     if (cursor.passed > passed)
@@ -218,8 +222,7 @@ export class UsageScanner {
   }
 
   /** The background's rest after work; a file that is urgent ends it. */
-  async #rest(busyMs: number, isBackground: boolean): Promise<void> {
-    if (!isBackground) return;
+  async #rest(busyMs: number): Promise<void> {
     this.#busyMs += busyMs;
     const restMs = this.#busyMs * REST;
     if (restMs < REST_LEAST_MS || this.#urgent.size > 0 || this.#stopped) return;
