@@ -132,6 +132,8 @@ export interface DaemonSchema {
   };
   /** Requests to models that were counted, so that none counts twice. */
   usage_requests: {
+    /** The hour of `at`: what is counted together lies together, or each commit would touch as many pages as it has requests. */
+    hour: number;
     key: string;
     /** The file that it was read from. */
     file: number;
@@ -297,7 +299,8 @@ export const DAEMON_MIGRATIONS: readonly Migration[] = [
         changed_at INTEGER NOT NULL
       ) STRICT;
       CREATE TABLE usage_requests (
-        key TEXT PRIMARY KEY,
+        hour INTEGER NOT NULL,
+        key TEXT NOT NULL,
         file INTEGER NOT NULL,
         session TEXT NOT NULL,
         at INTEGER NOT NULL,
@@ -305,9 +308,9 @@ export const DAEMON_MIGRATIONS: readonly Migration[] = [
         output INTEGER NOT NULL,
         cache_read INTEGER NOT NULL,
         cache_write INTEGER NOT NULL,
-        cost REAL
+        cost REAL,
+        PRIMARY KEY (hour, key)
       ) STRICT, WITHOUT ROWID;
-      CREATE INDEX usage_requests_at ON usage_requests (at);
       CREATE TABLE usage_hours (
         agent TEXT NOT NULL,
         hour INTEGER NOT NULL,

@@ -7,7 +7,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { Database } from '../../platform/store/database.ts';
 import type { Cursor } from '../usage/appended.ts';
-import { hourOf, type HourUse } from '../usage/spans.ts';
+import { HOUR_MS, hourOf, type HourUse } from '../usage/spans.ts';
 import { Tally, type Counted } from '../usage/tally.ts';
 import type { Counts, Use } from '../usage/use.ts';
 import type { DaemonSchema } from './schema.ts';
@@ -131,7 +131,7 @@ export class UsageStore {
   async prune(now: number): Promise<void> {
     const edge = now - KEPT_MS;
     await this.#database.write(async ({ db }) => {
-      await db.deleteFrom('usage_requests').where('at', '<', edge).execute();
+      await db.deleteFrom('usage_requests').where('hour', '<', hourOf(edge)).execute();
       await db.deleteFrom('usage_hours').where('hour', '<', hourOf(edge)).execute();
       await db.deleteFrom('usage_sessions').where('changed_at', '<', edge).execute();
       await db.deleteFrom('usage_files').where('changed_at', '<', edge).execute();
@@ -168,19 +168,26 @@ async function putFile(db: Kysely<DaemonSchema>, batch: UsageBatch, now: number)
   return id;
 }
 
-/** Those of the uses that were counted before. One statement, whatever their number. */
+/** Those of the uses that were counted before: the lines of one answer may stand on both sides of a full hour. One statement, whatever their number. */
 async function counted(
   db: Kysely<DaemonSchema>,
   agent: string,
   uses: readonly Use[],
 ): Promise<ReadonlyMap<string, Counted>> {
-  const keys = JSON.stringify([...new Set(uses.map((use) => requestKey(agent, use)))]);
+  const places = new Set<string>();
+  for (const use of uses) {
+    const hour = hourOf(use.at);
+    for (const near of [hour - HOUR_MS, hour, hour + HOUR_MS])
+      places.add(JSON.stringify([near, requestKey(agent, use)]));
+  }
   const rows = await db
     .selectFrom('usage_requests as request')
     .leftJoin('usage_files as file', 'file.id', 'request.file')
     .selectAll('request')
     .select('file.born')
-    .where('request.key', 'in', sql<string>`(SELECT value FROM json_each(${keys}))`)
+    .where(
+      sql<boolean>`(request.hour, request.key) IN (SELECT value ->> 0, value ->> 1 FROM json_each(${`[${[...places].join()}]`}))`,
+    )
     .execute();
   return new Map(
     rows.map((row) => [
@@ -200,6 +207,7 @@ async function counted(
 
 async function putRequests(db: Kysely<DaemonSchema>, { changed }: Tally): Promise<void> {
   const rows = [...changed].map(([key, one]) => [
+    hourOf(one.at),
     key,
     one.file,
     one.session,
@@ -208,8 +216,8 @@ async function putRequests(db: Kysely<DaemonSchema>, { changed }: Tally): Promis
     one.costUsd ?? null,
   ]);
   await sql`
-    INSERT OR REPLACE INTO usage_requests (key, file, session, at, input, output, cache_read, cache_write, cost)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8
+    INSERT OR REPLACE INTO usage_requests (hour, key, file, session, at, input, output, cache_read, cache_write, cost)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9
     FROM json_each(${JSON.stringify(rows)})`.execute(db);
 }
 

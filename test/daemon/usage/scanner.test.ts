@@ -22,6 +22,15 @@ describe('what was added to a transcript', () => {
     expect(totals(await rig.sum())).toEqual([10, 92, 0, 0]);
   });
 
+  it('counts once an answer that is written over a full hour', async () => {
+    const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+    rig.write(rig.transcript(), answer({ id: 'a', output: 1, at: hour - 1_000 }));
+    await rig.read();
+    rig.write(rig.transcript(), answer({ id: 'a', output: 9, at: hour }));
+    await rig.read();
+    expect(totals(await rig.sum())).toEqual([10, 9, 0, 0]);
+  });
+
   it('seed: every transcript was read again each minute; now only what was added is', async () => {
     const path = rig.transcript();
     rig.write(path, answer({ id: 'a' }) + toolResult('x'.repeat(3_000_000)));
