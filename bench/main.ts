@@ -4,6 +4,7 @@ import { messageFigures } from './messages.ts';
 import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
 import { terminalFigures } from './terminal.ts';
+import { usageFigures } from './usage.ts';
 import { wakeFigures } from './wake.ts';
 import { missionFigures } from './missions.ts';
 import { table, type Figure } from './figures.ts';
@@ -16,6 +17,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'growth', run: growthFigures },
   { name: 'terminal', run: terminalFigures },
   { name: 'missions', run: missionFigures },
+  { name: 'usage', run: usageFigures },
   { name: 'wake', run: wakeFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));

@@ -30,9 +30,13 @@ import { Link, type Membership } from './link/hub-link.ts';
 import { MachineProfile } from './link/machine-profile.ts';
 import { MachineSecret } from './link/secret.ts';
 import type { DaemonOptions } from './options.ts';
+import type { SessionBook } from './ports.ts';
 import { startSessions } from './session-parts.ts';
 import type { QuestionCalls } from './sessions/question-desk.ts';
 import { DaemonStore } from './store/store.ts';
+import { claudeRecords } from './usage/claude-record.ts';
+import { codexRecords } from './usage/codex-record.ts';
+import { Usage } from './usage/usage.ts';
 
 export interface Daemon {
   /** The unix socket of the local API. */
@@ -100,14 +104,18 @@ async function build(
   await projects.start();
 
   // Sessions, launcher, link and listener need each other; what is asked before all are there waits behind the gate.
-  const late: { link?: Link; url: () => string } = { url: () => '' };
+  const late: { link?: Link; usage?: Usage; url: () => string } = { url: () => '' };
   const approvals: QuestionCalls = {
     raise: (request) => linkOf(late).missions.raiseApproval(request),
     close: (request) => linkOf(late).missions.closeApproval(request),
     effect: (effect) => linkOf(late).missions.effect(effect),
     state: (ref) => linkOf(late).people.approval(ref),
   };
-  const sessions = await startSessions(options, { machineId, home, store, projects, approvals }, stops);
+  const ears = {
+    noteHook: (agent: string, session: string) => late.usage?.noteHook(agent, session),
+    noteStatusLine: async (payload: unknown) => late.usage?.noteStatusLine(payload),
+  };
+  const sessions = await startSessions(options, { machineId, home, store, projects, approvals, usage: ears }, stops);
   const { book, delivery, plain, hooks, managed, decisions, questions, servers } = sessions;
   const { launcher, agents } = launchParts(options, {
     machineId,
@@ -229,8 +237,34 @@ async function build(
   gate.open(localApp({ ...local, inbox: store.inbox }), forLocal.upgrade);
   stops.push(() => link.stop());
   await link.start();
+  late.usage = await startUsage(options, { home, store, book, link }, stops);
   log.info({ machineId, url: late.url(), hub: link.url === '' ? 'none' : link.url }, 'daemon started');
   return { url: late.url(), status };
+}
+
+/** After everything else: nothing waits for it. */
+async function startUsage(
+  { env = process.env, clock, log }: DaemonOptions,
+  parts: { readonly home: string; readonly store: DaemonStore; readonly book: SessionBook; readonly link: Link },
+  stops: (() => void | Promise<void>)[],
+): Promise<Usage> {
+  const { home, store, book, link } = parts;
+  const usage = new Usage({
+    sources: [
+      claudeRecords(env.CLAUDE_CONFIG_DIR ?? join(home, '.claude')),
+      codexRecords(env.CODEX_HOME ?? join(home, '.codex')),
+    ],
+    store,
+    book,
+    isOnline: () => link.reachable,
+    send: (report) => link.usage.report(report),
+    clock,
+    log,
+  });
+  stops.push(() => usage.stop());
+  link.state.onGreeted((epoch) => usage.reporter.greeted(epoch));
+  await usage.start();
+  return usage;
 }
 
 /** The key of the local API, also as a header file for curl, which must not have it on its command line. */

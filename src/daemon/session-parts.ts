@@ -21,7 +21,7 @@ import { ActivityBook } from './sessions/activity/activity-book.ts';
 import { StallWatch } from './sessions/activity/stall-watch.ts';
 import { DeliveryEngine } from './sessions/delivery.ts';
 import { Doorbell } from './sessions/doorbell.ts';
-import { HookRoutes } from './sessions/hook-routes.ts';
+import { HookRoutes, type UsageEars } from './sessions/hook-routes.ts';
 import { ManagedBook } from './sessions/managed-sessions.ts';
 import { DialogDesk } from './sessions/dialog-desk.ts';
 import { DecisionDesks } from './sessions/decision-desks.ts';
@@ -53,10 +53,11 @@ export async function startSessions(
     readonly store: DaemonStore;
     readonly projects: ProjectDirectory;
     readonly approvals: QuestionCalls;
+    readonly usage: UsageEars;
   },
   stops: (() => void | Promise<void>)[],
 ): Promise<SessionParts> {
-  const { machineId, home, store, projects, approvals } = parts;
+  const { machineId, home, store, projects, approvals, usage } = parts;
   const book = new LiveSessions({ clock, log });
   const activities = new ActivityBook({ clock, log });
   const configDir = env.CLAUDE_CONFIG_DIR ?? join(home, '.claude');
@@ -147,7 +148,7 @@ export async function startSessions(
   });
   const reserved = ports.map(({ name }) => name);
   const plain = new PlainSessions({ book, projects, processes: systemProcesses, reserved, clock, facts: store.facts });
-  const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, log });
+  const hooks = new HookRoutes({ ports, book, delivery, doorbell, desk, usage, log });
   managed.connect({ hooks, delivery, dialogs });
   const stalls = new StallWatch({
     book,

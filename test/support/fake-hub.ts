@@ -9,6 +9,7 @@ import { JsonClient, signing } from '../../src/platform/http/client.ts';
 import { listen, type Listening } from '../../src/platform/http/server.ts';
 import { signedBy, type SignedBy } from '../../src/platform/http/signed.ts';
 import { silentLog } from '../../src/platform/log.ts';
+import { UsageReport } from '../../src/protocol/attention.ts';
 import { DeliverResponse, PingResponse, type DeliverItem, type DeliverMessage } from '../../src/protocol/daemon-api.ts';
 import { IntercomError, type WireError } from '../../src/protocol/errors.ts';
 import { newId } from '../../src/protocol/ids.ts';
@@ -51,6 +52,7 @@ export class FakeHub {
   readonly forgotten = new Set<string>();
   readonly feedback: z.infer<typeof wire.FeedbackRequest>[] = [];
   readonly cancelled: string[] = [];
+  readonly usage: UsageReport[] = [];
   /** Submit batches, as they came. */
   batches: string[][] = [];
   /** Every call is refused with this. */
@@ -262,6 +264,13 @@ export class FakeHub {
       { method: 'POST', path: '/api/machine/feedback', summary: '', body: wire.FeedbackRequest, answer: wire.Ok },
       async ({ body }) => {
         this.feedback.push(body);
+        return { ok: true } as const;
+      },
+    );
+    api.route(
+      { method: 'POST', path: '/api/machine/usage', summary: '', body: UsageReport, answer: wire.Ok },
+      async ({ body }) => {
+        this.usage.push(body);
         return { ok: true } as const;
       },
     );

@@ -22,11 +22,12 @@ export function define(program: Command, context: () => Context): void {
   hooks
     .command('install')
     .description('Add them to your own settings; what is there stays as it is. Again: brings them up to date.')
+    .option('--statusline', 'also pass on what Claude Code tells its status line (your own stays as it is)')
     .option('--json', 'the result as JSON')
-    .action(async (options: Json) => {
+    .action(async (options: Json & { readonly statusline?: true }) => {
       const given = context();
       const gemini = geminiPlaces(given);
-      const forClaude = await installHooks(claudePlaces(given));
+      const forClaude = await installHooks({ ...claudePlaces(given), statusLine: options.statusline === true });
       const forGemini = gemini === undefined ? NOTHING : await installGemini(gemini);
       const report = { changes: [...forClaude.changes, ...forGemini.changes] };
       say(given, report, options, 'Everything was installed already; nothing to do.');

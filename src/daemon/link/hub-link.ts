@@ -38,6 +38,7 @@ import { Registration, type MachineFacts } from './registration.ts';
 import type { MachineSecret } from './secret.ts';
 import { StatusDesk } from './status-desk.ts';
 import { Submitter } from './submitter.ts';
+import { UsageCalls } from './usage-calls.ts';
 
 /** After a wait this long without news the hub is asked once more: a push may have been lost with the hub's memory. */
 const ASK_AGAIN_MS = 5_000;
@@ -83,6 +84,7 @@ export class Link implements HubLink {
   readonly missions: MissionCalls;
   /** What agents of this machine have to do with people. */
   readonly people: PeopleCalls;
+  readonly usage: UsageCalls;
   readonly #options: LinkOptions;
   readonly #desk: StatusDesk;
   readonly #joined: Joined | undefined;
@@ -93,6 +95,7 @@ export class Link implements HubLink {
     this.url = options.membership?.url ?? '';
     this.missions = new MissionCalls(() => this.#member().client);
     this.people = new PeopleCalls(() => this.#member().client);
+    this.usage = new UsageCalls(() => this.#member().client);
     this.state = new HubState(options.clock, options.log, options.membership !== undefined);
     this.#desk = new StatusDesk(options.machineId, options.clock);
     this.#joined = options.membership === undefined ? undefined : this.#join(options.membership);

@@ -28,6 +28,7 @@ export class HubState {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #changes: Emitter<HubStateName>;
+  readonly #greetings: Emitter<string>;
   #state: HubStateName;
   #problem: string | undefined;
   #since: number;
@@ -37,6 +38,7 @@ export class HubState {
     this.#clock = clock;
     this.#log = log;
     this.#changes = new Emitter((error) => log.error({ err: error }, 'a listener of the hub state failed'));
+    this.#greetings = new Emitter((error) => log.error({ err: error }, 'a listener of greetings failed'));
     this.#state = joined ? 'unreachable' : 'not_joined';
     this.#problem = joined ? 'it has not been reached yet' : undefined;
     this.#since = clock.now();
@@ -63,10 +65,16 @@ export class HubState {
     return this.#changes.subscribe(listener);
   }
 
+  /** Told with the epoch of the hub, each time that it took our hello. */
+  onGreeted(listener: (epoch: string) => void): Unsubscribe {
+    return this.#greetings.subscribe(listener);
+  }
+
   /** The hub took our hello. */
-  greeted(): void {
+  greeted(epoch: string): void {
     this.#greeted = true;
     this.#become('online', undefined);
+    this.#greetings.emit(epoch);
   }
 
   /** The hub answered a signed call. */

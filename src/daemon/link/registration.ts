@@ -192,7 +192,7 @@ export class Registration {
       this.#heartbeatSeconds = Math.min(Math.max(answer.heartbeatSeconds, 1), 300);
       this.#beatDue = false;
       this.#forget(told);
-      options.state.greeted();
+      options.state.greeted(answer.hubEpoch);
     } catch (error) {
       this.#helloDue = true;
       throw error;

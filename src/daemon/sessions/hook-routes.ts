@@ -15,6 +15,15 @@ import { hookWords } from './way-words.ts';
 
 const NOTHING: HookAnswer = { text: '' };
 
+/** What hooks tell of usage: that a session has just written to its record, and what Claude Code gave its status line. */
+export interface UsageEars {
+  noteHook(agent: string, session: string): void;
+  noteStatusLine(payload: unknown): Promise<void>;
+}
+
+/** Not an event of Claude Code: hooks/intercom-statusline.sh passes on what its status line is told. */
+const STATUS_LINE = 'StatusLine';
+
 export interface HookRoutesOptions {
   readonly ports: readonly AgentPort[];
   readonly book: SessionBook;
@@ -22,6 +31,7 @@ export interface HookRoutesOptions {
   readonly doorbell: Doorbell;
   /** Without one, permission requests stay with the person at the terminal. */
   readonly desk?: PermissionDesk;
+  readonly usage?: UsageEars;
   readonly log: Log;
 }
 
@@ -35,9 +45,14 @@ export class HookRoutes implements AgentHooks {
   async event(call: HookCall): Promise<HookAnswer> {
     const port = this.#options.ports.find(({ name }) => name === call.agent);
     const payload = parseBody(call.body);
+    if (call.event === STATUS_LINE) {
+      await this.#options.usage?.noteStatusLine(payload);
+      return NOTHING;
+    }
     const facts = port?.readHook(call.event, payload);
     if (port === undefined || facts === undefined) return NOTHING;
     this.#options.desk?.noteHook(facts);
+    this.#options.usage?.noteHook(call.agent, facts.session);
     const ask = port.readPermission?.(call.event, payload);
     if (ask !== undefined) return this.#permission(port, facts, ask, call, payload);
     const session = await port.noteHook(facts, call.caller);

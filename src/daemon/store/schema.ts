@@ -113,6 +113,69 @@ export interface DaemonSchema {
     /** The MissionNews as JSON. */
     news: string;
   };
+  /** How far each record of an agent was read (usage/appended.ts). */
+  usage_files: {
+    id: Generated<number>;
+    path: string;
+    agent: string;
+    identity: string;
+    size: number;
+    offset: number;
+    mark: string;
+    passing: number;
+    passed: number;
+    /** Milliseconds: when the file was made. */
+    born: number;
+    /** What the reader of its lines has to remember. */
+    memory: string | null;
+    changed_at: number;
+  };
+  /** Requests to models that were counted, so that none counts twice. */
+  usage_requests: {
+    /** The hour of `at`: what is counted together lies together, or each commit would touch as many pages as it has requests. */
+    hour: number;
+    key: string;
+    /** The file that it was read from. */
+    file: number;
+    session: string;
+    at: number;
+    input: number;
+    output: number;
+    cache_read: number;
+    cache_write: number;
+    /** US dollars; null: not known. */
+    cost: number | null;
+  };
+  /** What an agent program used in an hour, all its sessions together. */
+  usage_hours: {
+    agent: string;
+    /** Its beginning, milliseconds. */
+    hour: number;
+    input: number;
+    output: number;
+    cache_read: number;
+    cache_write: number;
+    cost: number;
+    unpriced: number;
+  };
+  usage_sessions: {
+    session: string;
+    agent: string;
+    model: string | null;
+    context: number | null;
+    /** By its model, and as the agent itself said. */
+    window: number | null;
+    told_window: number | null;
+    /** When the request was made that context and model are of. */
+    context_at: number;
+    input: number;
+    output: number;
+    cache_read: number;
+    cache_write: number;
+    cost: number;
+    unpriced: number;
+    changed_at: number;
+  };
 }
 
 export const DAEMON_MIGRATIONS: readonly Migration[] = [
@@ -216,6 +279,66 @@ export const DAEMON_MIGRATIONS: readonly Migration[] = [
         news TEXT NOT NULL
       ) STRICT;
       CREATE INDEX mission_news_mission ON mission_news (mission_id);
+    `,
+  },
+  {
+    name: 'usage: how far records were read, requests, hours, sessions',
+    sql: `
+      CREATE TABLE usage_files (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        path TEXT NOT NULL UNIQUE,
+        agent TEXT NOT NULL,
+        identity TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        mark TEXT NOT NULL,
+        passing INTEGER NOT NULL,
+        passed INTEGER NOT NULL,
+        born INTEGER NOT NULL,
+        memory TEXT,
+        changed_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE usage_requests (
+        hour INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        file INTEGER NOT NULL,
+        session TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        input INTEGER NOT NULL,
+        output INTEGER NOT NULL,
+        cache_read INTEGER NOT NULL,
+        cache_write INTEGER NOT NULL,
+        cost REAL,
+        PRIMARY KEY (hour, key)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE usage_hours (
+        agent TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        input INTEGER NOT NULL,
+        output INTEGER NOT NULL,
+        cache_read INTEGER NOT NULL,
+        cache_write INTEGER NOT NULL,
+        cost REAL NOT NULL,
+        unpriced INTEGER NOT NULL,
+        PRIMARY KEY (agent, hour)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE usage_sessions (
+        session TEXT PRIMARY KEY,
+        agent TEXT NOT NULL,
+        model TEXT,
+        context INTEGER,
+        window INTEGER,
+        told_window INTEGER,
+        context_at INTEGER NOT NULL DEFAULT 0,
+        input INTEGER NOT NULL DEFAULT 0,
+        output INTEGER NOT NULL DEFAULT 0,
+        cache_read INTEGER NOT NULL DEFAULT 0,
+        cache_write INTEGER NOT NULL DEFAULT 0,
+        cost REAL NOT NULL DEFAULT 0,
+        unpriced INTEGER NOT NULL DEFAULT 0,
+        changed_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX usage_sessions_changed ON usage_sessions (changed_at);
     `,
   },
 ];

@@ -11,6 +11,7 @@ import { Missions } from './missions.ts';
 import { Outbox } from './outbox.ts';
 import { Receipts } from './receipts.ts';
 import { DAEMON_MIGRATIONS, type DaemonSchema } from './schema.ts';
+import { UsageStore } from './usage.ts';
 
 const PRUNE_EVERY_MS = 3_600_000;
 /** A store that could not be written is tried this often: nothing else may have anything to write for long. */
@@ -30,6 +31,7 @@ export class DaemonStore {
   readonly outbox: Outbox;
   readonly missions: Missions;
   readonly facts: Facts;
+  readonly usage: UsageStore;
   readonly #database: Database<DaemonSchema>;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -54,6 +56,7 @@ export class DaemonStore {
     this.outbox = new Outbox(this.#database, options.clock);
     this.missions = new Missions(this.#database, options.clock, options.log);
     this.facts = new Facts(this.#database);
+    this.usage = new UsageStore(this.#database);
   }
 
   /** Why nothing can be stored now, if so. */
@@ -91,5 +94,6 @@ export class DaemonStore {
     await this.inbox.prune();
     await this.outbox.prune();
     await this.missions.prune();
+    await this.usage.prune(this.#clock.now());
   }
 }

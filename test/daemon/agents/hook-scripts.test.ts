@@ -197,6 +197,46 @@ describe('intercom-hook.sh', () => {
   });
 });
 
+describe('intercom-statusline.sh', () => {
+  const told = JSON.stringify({ session_id: 'sess-1', context_window: { context_window_size: 200_000 } });
+  const line = (own: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended> => {
+    const { child, ended } = start('intercom-statusline.sh', own, env);
+    child.stdin?.end(told);
+    return ended;
+  };
+
+  it('prints what the person’s own command prints, ends as it does, and tells the daemon', async () => {
+    await listen();
+    const heard = new Promise<void>((resolve) => {
+      answer = (_one, response) => {
+        response.writeHead(204).end();
+        resolve();
+      };
+    });
+    const own = `cat >'${directory}/own'; printf '%s' "it's mine"; exit 3`;
+    expect(await line([own])).toEqual({ code: 3, stdout: "it's mine", stderr: '' });
+    await heard;
+    expect(seen[0]).toMatchObject({ url: '/local/hook/claude/StatusLine', body: told });
+    expect(readFileSync(join(directory, 'own'), 'utf8').trim()).toBe(told);
+  });
+
+  it('prints nothing of its own, with and without a daemon, and tells nothing in a session of ours', async () => {
+    expect(await line([])).toEqual({ code: 0, stdout: '', stderr: '' });
+    await listen();
+    expect(await line(['echo mine'], { INTERCOM_RUNNER: 'run_1' })).toEqual({ code: 0, stdout: 'mine\n', stderr: '' });
+    expect(seen).toEqual([]);
+  });
+
+  it('does not wait for a daemon that is slow', async () => {
+    await listen();
+    const asked = new Promise<ServerResponse>((resolve) => {
+      answer = (_one, response) => resolve(response);
+    });
+    expect(await line(['echo mine'])).toEqual({ code: 0, stdout: 'mine\n', stderr: '' });
+    (await asked).writeHead(204).end();
+  });
+});
+
 describe('intercom-doorbell.sh', () => {
   it('ends at once when no daemon runs', async () => {
     expect(await start('intercom-doorbell.sh', ['claude']).ended).toEqual({ code: 0, stdout: '', stderr: '' });

@@ -13,9 +13,10 @@ import { isMissing, privateDirectory, readIfThere, replaceFile } from '../../../
 import { IntercomError } from '../../../protocol/errors.ts';
 import { addTo, assertJsonObject, removeAt, valueAt } from './json-edit.ts';
 import { HOOK_SCRIPT } from './settings-view.ts';
+import { hasStatusLine, shellWord, STATUS_LINE_SCRIPT, withoutStatusLine, withStatusLine } from './status-line.ts';
 
 export const DOORBELL_SCRIPT = 'intercom-doorbell.sh';
-const SCRIPTS = [HOOK_SCRIPT, DOORBELL_SCRIPT];
+const SCRIPTS = [HOOK_SCRIPT, DOORBELL_SCRIPT, STATUS_LINE_SCRIPT];
 /** What agents read when they want to use us: `/intercom`, `/narrate`. */
 const SKILLS = ['intercom', 'narrate'] as const;
 type Skill = (typeof SKILLS)[number];
@@ -69,6 +70,8 @@ export interface InstallOptions {
     readonly args: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
   };
+  /** Put our script before the status line too; once there, it stays until everything is taken out. */
+  readonly statusLine?: boolean;
 }
 
 export interface InstallReport {
@@ -94,7 +97,7 @@ export async function installHooks(options: InstallOptions): Promise<InstallRepo
   const settings = join(options.configDir, 'settings.json');
   // Everything is read and worked out before anything is written.
   const plans = [
-    await plan(settings, 'hooks added', (text) => withHooks(text, options)),
+    await plan(settings, 'hooks added', (text) => withScripts(text, options)),
     await plan(options.userFile, 'MCP server added', (text) => withMcp(text, options)),
     ...(await Promise.all(SKILLS.map((skill) => skillPlan(options, skill)))),
   ];
@@ -115,7 +118,7 @@ export async function uninstallHooks(options: InstallOptions): Promise<InstallRe
   const manifest = await readManifest(options);
   const settings = join(options.configDir, 'settings.json');
   const plans = [
-    await plan(settings, 'hooks removed', withoutHooks),
+    await plan(settings, 'hooks removed', (text) => withoutStatusLine(withoutHooks(text))),
     await plan(options.userFile, 'MCP server removed', withoutMcp),
   ];
   for (const change of plans) {
@@ -144,7 +147,7 @@ export async function uninstallHooks(options: InstallOptions): Promise<InstallRe
 export async function hooksStatus(options: InstallOptions): Promise<HooksStatus> {
   const settings = join(options.configDir, 'settings.json');
   const parts = [
-    await part('hooks', settings, (text) => withHooks(text, options) === text),
+    await part('hooks', settings, (text) => withScripts(text, options) === text),
     await part('MCP server', options.userFile, (text) => withMcp(text, options) === text),
     ...(await Promise.all(
       SKILLS.map((skill) =>
@@ -167,11 +170,6 @@ export async function hooksStatus(options: InstallOptions): Promise<HooksStatus>
 }
 
 // ── the texts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A word for the shell, whatever it holds. */
-function shellWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
 
 /** `exec`, so that the script is the agent's own child and knows its pid. */
 function groupOf(event: (typeof EVENTS)[number], options: InstallOptions): unknown {
@@ -208,6 +206,13 @@ function withHooks(given: string, options: InstallOptions): string {
     else text = addTo(text, ['hooks', event.event], undefined, wanted);
   }
   return text;
+}
+
+/** The hooks, and our status line where it is asked for or there already. */
+function withScripts(given: string, options: InstallOptions): string {
+  const text = withHooks(given, options);
+  const isWanted = options.statusLine === true || hasStatusLine(text);
+  return isWanted ? withStatusLine(text, join(options.hooksDir, STATUS_LINE_SCRIPT)) : text;
 }
 
 function withoutHooks(given: string): string {

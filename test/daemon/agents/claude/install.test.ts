@@ -122,6 +122,21 @@ describe('hooks install', () => {
     expect(await read(settings)).toBe(OWN.replace('"opus"', '"sonnet"'));
   });
 
+  it('the status line is taken up only when asked for, kept by what follows, and given back', async () => {
+    const own = OWN.replace('"model"', `"statusLine": {"type": "command", "command": "echo 'mine'"},\n    "model"`);
+    await writeFile(settings, own);
+    await installHooks(options);
+    expect(await read(settings)).not.toContain('intercom-statusline.sh');
+    await installHooks({ ...options, statusLine: true });
+    const ours = await read(settings);
+    expect(ours).toContain('intercom-statusline.sh');
+    await installHooks(options);
+    expect(await read(settings)).toBe(ours);
+    expect((await hooksStatus(options)).state).toBe('installed');
+    await uninstallHooks(options);
+    expect(await read(settings)).toBe(own);
+  });
+
   it('another place of the scripts replaces our entries, once', async () => {
     await writeFile(settings, OWN);
     await installHooks(options);
