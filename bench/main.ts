@@ -1,5 +1,6 @@
 /** `npm run bench`: measures the budgets of the design on this machine and prints one table. `--quick` proves only that it runs. */
 import { cpus } from 'node:os';
+import { attentionFigures } from './attention.ts';
 import { messageFigures } from './messages.ts';
 import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
@@ -16,6 +17,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'growth', run: growthFigures },
   { name: 'terminal', run: terminalFigures },
   { name: 'missions', run: missionFigures },
+  { name: 'attention', run: attentionFigures },
   { name: 'wake', run: wakeFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
