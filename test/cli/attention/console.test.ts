@@ -148,7 +148,7 @@ describe('keys decide', () => {
 });
 
 describe('the selection', () => {
-  it('seed: goes with its card, so that a key never meets the next one', () => {
+  it('goes with its card, so that a key never meets the next one', () => {
     const [first, second] = [toolCard(1, FROM), toolCard(2, FROM)];
     const before = consoleOf(rowsOf(first, second), false);
     const rows = rowsOf(second);
