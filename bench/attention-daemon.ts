@@ -49,14 +49,14 @@ export async function registryFigures(quick: boolean): Promise<Figure[]> {
         }
       }),
     );
-    const { cpuPercent, memoryMiB } = await load.since();
+    const { cpuPercent, memoryMiB } = await load.taken();
     stream.close();
     const { p50, p95 } = samples(times);
     return [
       { what: 'record of a session by hand changed → on the stream, p50', value: p50, unit: 'ms' },
       { what: 'the same, p95', budget: 100, value: p95, unit: 'ms' },
       { what: 'CPU of a daemon with 15 such sessions, of one core', value: cpuPercent, unit: '%' },
-      { what: 'memory of that daemon', budget: 90, value: memoryMiB, unit: 'MiB' },
+      { what: 'memory of that daemon', value: memoryMiB, unit: 'MiB' },
     ];
   } finally {
     for (const { process } of sessions) process.kill();

@@ -104,7 +104,7 @@ class Fleet {
     this.#events = 0;
     const load = await Load.of(this.#hub.pid);
     await sleep(seconds * 1_000);
-    const { cpuPercent, memoryMiB } = await load.since();
+    const { cpuPercent, memoryMiB, memoryPeakMiB } = await load.taken();
     const events = this.#events / seconds;
     this.#running = false;
     await Promise.all(lives);
@@ -118,6 +118,7 @@ class Fleet {
       { what: 'events on the stream meanwhile', value: events, unit: '/s' },
       { what: 'CPU of the hub meanwhile, of one core', value: cpuPercent, unit: '%' },
       { what: 'hub memory with 300 busy sessions', budget: 170, value: memoryMiB, unit: 'MiB' },
+      { what: 'the same, at its highest', value: memoryPeakMiB, unit: 'MiB' },
     ];
   }
 
