@@ -12,13 +12,14 @@ export interface Figure {
 
 export interface Samples {
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
 }
 
 export function samples(values: readonly number[]): Samples {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-  return { p50: at(0.5), p99: at(0.99) };
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
 /** Milliseconds that `task` takes. */

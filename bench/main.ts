@@ -1,5 +1,6 @@
 /** `npm run bench`: measures the budgets of the design on this machine and prints one table. `--quick` proves only that it runs. */
 import { cpus } from 'node:os';
+import { attentionFigures } from './attention.ts';
 import { messageFigures } from './messages.ts';
 import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
@@ -18,6 +19,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'terminal', run: terminalFigures },
   { name: 'missions', run: missionFigures },
   { name: 'usage', run: usageFigures },
+  { name: 'attention', run: attentionFigures },
   { name: 'wake', run: wakeFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));

@@ -94,14 +94,24 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
     title: 'Decide',
     commands: [
       {
+        name: 'attention',
+        summary: 'which sessions wait for you; --watch to answer them',
+        load: () => import('./commands/attention.ts'),
+      },
+      {
         name: 'approvals',
-        summary: 'what waits for you: list, show, allow, deny',
+        summary: 'what waits for you: list, show, allow, deny, answer',
         load: () => import('./commands/approvals.ts'),
       },
       {
         name: 'policy',
         summary: 'the rules, and what they say about a message',
         load: () => import('./commands/policy.ts'),
+      },
+      {
+        name: 'preferences',
+        summary: 'what may ring for you, when, and where',
+        load: () => import('./commands/preferences.ts'),
       },
       {
         name: 'machines',
@@ -114,6 +124,11 @@ const GROUPS: readonly { readonly title: string; readonly commands: readonly Com
     title: 'Watch',
     commands: [
       { name: 'status', summary: 'how the mesh is, in one screen', load: () => import('./commands/status.ts') },
+      {
+        name: 'usage',
+        summary: 'context, cost and limits of sessions and machines',
+        load: () => import('./commands/usage.ts'),
+      },
       { name: 'events', summary: 'what happens, as it happens', load: () => import('./commands/events.ts') },
     ],
   },

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { ErrorBody, IntercomError } from '../../protocol/errors.ts';
 import { StreamFrame } from '../../protocol/events.ts';
-import type { HubEvent } from '../../protocol/events.ts';
+import type { ClientFrame, HubEvent } from '../../protocol/events.ts';
 import type { HubAccess } from './operator-client.ts';
 
 export interface Follow {
@@ -17,6 +17,8 @@ export interface Follow {
   readonly onEvent: (event: HubEvent, epoch: string) => void;
   /** Something that a person should know: reconnecting, a gap. */
   readonly onNote: (text: string) => void;
+  /** Connected (again). `gap`: what was missed is not told; start from a snapshot. `say` speaks to the hub as long as this connection lasts. */
+  readonly onHello?: (mode: 'fresh' | 'resumed' | 'gap', say: (frame: ClientFrame) => void) => void;
 }
 
 /** A frame is at most a message and its thread; the hub sends nothing larger. */
@@ -75,6 +77,9 @@ function connection(
         if (frame.mode === 'gap') follow.onNote('… events were missed here; from now on they are complete again');
         epoch = frame.epoch;
         if (frame.mode !== 'resumed') onPlace(`${epoch}:${frame.seq}`);
+        follow.onHello?.(frame.mode, (said) => {
+          if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(said));
+        });
       } else if (frame.frame === 'event') {
         onPlace(`${epoch}:${frame.event.seq}`);
         follow.onEvent(frame.event, epoch);

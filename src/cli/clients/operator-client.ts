@@ -10,6 +10,8 @@ import { errorCode, readIfThere } from '../../platform/files.ts';
 import { bearer, JsonClient } from '../../platform/http/client.ts';
 import type { OutgoingRequest } from '../../platform/http/client.ts';
 import type { Paths } from '../../platform/paths.ts';
+import { Preferences, WaitsPage } from '../../protocol/attention.ts';
+import type { PreferencesPatch } from '../../protocol/attention.ts';
 import { IntercomError, parseWith } from '../../protocol/errors.ts';
 import { AgentsResponse, MessageStatus, MissionsPage, Ok, ThreadPage } from '../../protocol/machine-api.ts';
 import { Inspection, Mission, MissionLogPage } from '../../protocol/mission.ts';
@@ -263,6 +265,21 @@ export class OperatorClient {
   }
   agents(filter: string): Promise<z.infer<typeof AgentsResponse>> {
     return this.#get(`/agents${query({ filter })}`, AgentsResponse);
+  }
+  /** Newest first; the summary is of all of them. */
+  waits(page: {
+    readonly limit: number;
+    readonly before?: string | undefined;
+    readonly days?: number | undefined;
+    readonly project?: string | undefined;
+  }): Promise<WaitsPage> {
+    return this.#get(`/attention/waits${query({ ...page })}`, WaitsPage);
+  }
+  preferences(): Promise<Preferences> {
+    return this.#get('/preferences', Preferences);
+  }
+  patchPreferences(patch: PreferencesPatch): Promise<Preferences> {
+    return this.#call({ method: 'PATCH', path: '/preferences', body: patch }, Preferences);
   }
   policy(): Promise<PolicyView> {
     return this.#get('/policy', PolicyView);

@@ -3,11 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import { IntercomError } from '../../protocol/errors.ts';
 import type { Grant, PolicyVerdict } from '../../protocol/model.ts';
-import type { PolicyView } from '../../protocol/operator-api.ts';
+import type { PolicyTest, PolicyView } from '../../protocol/operator-api.ts';
 import { load } from '../clients/config.ts';
-import { asOperator } from '../clients/connect.ts';
+import { asOperator, localDaemon } from '../clients/connect.ts';
 import type { Context } from '../io.ts';
 import { printJson } from '../print/json.ts';
 import { safe, styleFor } from '../print/style.ts';
@@ -20,9 +21,11 @@ interface Json {
 }
 type TestType = 'send' | 'ask' | 'chat' | 'reply' | 'start_agent' | 'tool';
 interface TestOptions extends Json {
-  readonly from: string;
-  readonly to: string;
+  readonly from?: string;
+  readonly to?: string;
   readonly type: TestType;
+  readonly tool?: string;
+  readonly message?: string;
   readonly thread?: string;
 }
 
@@ -30,15 +33,17 @@ export function define(program: Command, context: () => Context): void {
   const policy = program.command('policy').description('The rules that decide who is asked about what.');
   policy
     .command('test')
-    .description('Explain what would happen to a message, and which rule or grant decides.')
-    .argument('[text...]', 'the message')
-    .requiredOption('--from <address>', 'who sends')
-    .requiredOption('--to <address>', 'who would get it')
+    .description('Explain what would happen to a message, a launch or a tool, and which rule or grant decides.')
+    .argument('[text...]', 'the message, or the input of the tool')
+    .option('--from <address>', 'who sends; of a tool: who wants to use it (default: the agent of this directory)')
+    .option('--to <address>', 'who would get it (a tool: left out)')
     .addOption(
       new Option('--type <type>', 'what it is')
         .choices(['send', 'ask', 'chat', 'reply', 'start_agent', 'tool'])
         .default('send'),
     )
+    .option('--tool <name>', 'the name of the tool, like Bash; says that it is about a tool')
+    .option('--message <text>', 'the same as the text behind the options')
     .option('--thread <id>', 'in this thread')
     .option('--json', 'the result as JSON')
     .action((words: string[], options: TestOptions) => test(context(), words, options));
@@ -86,21 +91,54 @@ export function define(program: Command, context: () => Context): void {
 
 async function test(context: Context, words: readonly string[], options: TestOptions): Promise<void> {
   const { io } = context;
-  const question = {
-    from: options.from,
-    to: options.to,
-    type: options.type,
-    message: words.join(' '),
-    ...(options.thread === undefined ? {} : { threadId: options.thread }),
-  };
+  const question = await testOf(context, words, options);
   const verdict = await asOperator(context, (hub) => hub.testPolicy(question));
   if (options.json === true) {
     printJson(io, verdict);
     return;
   }
   const style = styleFor(io.colour);
-  io.out(`${outcome(verdict, style)}  ${style.dim('by')} ${safe(verdict.rule)}\n\n`);
+  const what = question.tool === undefined ? '' : `${style.bold(safe(question.tool))} by ${safe(question.from)} `;
+  io.out(`${what}${outcome(verdict, style)}  ${style.dim('by')} ${safe(verdict.rule)}\n\n`);
   for (const step of verdict.steps) io.out(`  ${style.dim(safe(step))}\n`);
+}
+
+async function testOf(
+  context: Context,
+  words: readonly string[],
+  options: TestOptions,
+): Promise<z.input<typeof PolicyTest>> {
+  const { tool, thread } = options;
+  const type = tool === undefined ? options.type : 'tool';
+  if (type === 'tool' && tool === undefined) throw missing('tool', 'Which tool', '--tool Bash');
+  const from = options.from ?? (type === 'tool' ? await agentHere(context) : undefined);
+  if (from === undefined)
+    throw missing('from', type === 'tool' ? 'Who wants to use it' : 'Who sends', '--from machine/project');
+  // For a tool, both are the agent that asks.
+  const to = options.to ?? (type === 'tool' ? from.split('#')[0] : undefined);
+  if (to === undefined) throw missing('to', 'Who would get it', '--to machine/project');
+  return {
+    from,
+    to,
+    type,
+    message: options.message ?? words.join(' '),
+    ...(tool === undefined ? {} : { tool }),
+    ...(thread === undefined ? {} : { threadId: thread }),
+  };
+}
+
+function missing(field: string, what: string, add: string): IntercomError {
+  return new IntercomError('invalid_request', `${what} is missing.`, { field, next: `Add ${add}.` });
+}
+
+/** The agent of this directory, as the daemon of this machine names it. */
+async function agentHere(context: Context): Promise<string | undefined> {
+  return localDaemon(context)
+    .whoami()
+    .then(
+      ({ address }) => address,
+      () => undefined,
+    );
 }
 
 function outcome(verdict: PolicyVerdict, style: Style): string {

@@ -1,13 +1,16 @@
 /** intercom sessions list|show: the agent sessions that run now, and one look at one of them. */
 import type { Command } from 'commander';
 import { IntercomError } from '../../protocol/errors.ts';
+import type { Confidence, SessionUsage, StateSource } from '../../protocol/attention.ts';
 import type { Agent, Session } from '../../protocol/model.ts';
 import { asOperator } from '../clients/connect.ts';
+import type { OperatorClient } from '../clients/operator-client.ts';
 import type { Context } from '../io.ts';
 import { printJson } from '../print/json.ts';
 import { safe, styleFor } from '../print/style.ts';
 import { table } from '../print/table.ts';
 import { relative } from '../print/time.ts';
+import { usageWords } from '../print/usage.ts';
 import { paintState, sessionWords } from '../print/words.ts';
 import { fetchAgents, listOptions, type ListOptions } from './agents.ts';
 
@@ -66,16 +69,28 @@ async function show(context: Context, name: string, json: boolean): Promise<void
       : undefined;
     const inspection = look instanceof IntercomError ? undefined : look;
     if (json) {
+      const usage = await usageOf(hub, agent.machine, session.id);
       printJson(io, {
         address: `${agent.address}#${session.id}`,
         session,
+        ...(usage === undefined ? {} : { usage }),
         ...(inspection === undefined ? {} : { inspection }),
       });
       return;
     }
     const style = styleFor(io.colour);
+    const usage = await usageOf(hub, agent.machine, session.id);
     const facts: readonly (readonly [string, string | undefined])[] = [
       ['state', `${sessionWords(session)}, since ${relative(session.stateSince, io.now())}`],
+      ['waits', waitWords(session, io.now())],
+      ['known', sourceWords(session)],
+      [
+        'silent',
+        session.stalledSince === undefined
+          ? undefined
+          : `nothing was seen of it since ${relative(session.stalledSince, io.now())}`,
+      ],
+      ['used', usage === undefined ? undefined : usageWords(usage)],
       ['program', `${session.agent} ${session.agentVersion ?? ''}`.trim()],
       ['in', session.cwd],
       ['mission', session.mission],
@@ -90,6 +105,37 @@ async function show(context: Context, name: string, json: boolean): Promise<void
       for (const line of inspection.lines) io.out(`  ${safe(line)}\n`);
     } else if (look instanceof IntercomError) io.err(style.yellow(`Its screen cannot be seen: ${look.message}\n`));
   });
+}
+
+async function usageOf(hub: OperatorClient, machine: string, id: string): Promise<SessionUsage | undefined> {
+  const { usage } = await hub.snapshot();
+  return usage.sessions.find((one) => one.machine === machine && one.session === id);
+}
+
+function waitWords({ state, waiting }: Session, now: number): string | undefined {
+  if (state !== 'waiting' || waiting === undefined) return undefined;
+  const reset = waiting.resetAt === undefined ? '' : `, resets ${relative(waiting.resetAt, now)}`;
+  return `${waiting.kind.replaceAll('_', ' ')}${reset}`;
+}
+
+const SOURCE_WORDS: Readonly<Record<StateSource, string>> = {
+  hook: 'its hooks',
+  app_server: 'its app-server',
+  stream: 'its stream',
+  registry: "the agent's record of its sessions",
+  screen: 'its screen',
+  heartbeat: 'a heartbeat file',
+  process: 'its process alone',
+};
+const CONFIDENCE_WORDS: Readonly<Record<Confidence, string>> = {
+  certain: '',
+  likely: ' (likely)',
+  guess: ' (a guess: nothing was heard for long)',
+};
+
+function sourceWords({ stateSource, confidence }: Session): string | undefined {
+  if (stateSource === undefined) return undefined;
+  return `from ${SOURCE_WORDS[stateSource]}${CONFIDENCE_WORDS[confidence ?? 'certain']}`;
 }
 
 async function listSessions(context: Context, options: ListOptions): Promise<void> {

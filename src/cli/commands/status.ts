@@ -2,14 +2,18 @@
 import type { Command } from 'commander';
 import { IntercomError } from '../../protocol/errors.ts';
 import type { LocalStatus } from '../../protocol/local-api.ts';
-import type { HubStatus } from '../../protocol/operator-api.ts';
+import type { HubStatus, Snapshot } from '../../protocol/operator-api.ts';
+import { Board } from '../attention/board.ts';
+import { GROUPS } from '../attention/rows.ts';
 import { findAgent } from '../agent-environment.ts';
 import { asOperator, localDaemon } from '../clients/connect.ts';
 import type { Context } from '../io.ts';
+import { countWords } from '../print/attention.ts';
 import { printJson } from '../print/json.ts';
 import { safe, styleFor } from '../print/style.ts';
 import type { Style } from '../print/style.ts';
 import { bytes, relative, span } from '../print/time.ts';
+import { machineWords } from '../print/usage.ts';
 import { paintState, plural, sessionWords } from '../print/words.ts';
 
 export function define(program: Command, context: () => Context): void {
@@ -26,20 +30,23 @@ async function status(context: Context, json: boolean): Promise<void> {
   const [hub, daemon] = await Promise.allSettled([
     isAgent
       ? Promise.reject(new IntercomError('forbidden', 'The hub is asked by the person only.'))
-      : asOperator(context, (one) => one.status()),
+      : asOperator(context, async (one) => ({ status: await one.status(), snapshot: await quietly(one.snapshot()) })),
     localDaemon(context).status(),
   ]);
   if (hub.status === 'rejected' && daemon.status === 'rejected') throw isAgent ? daemon.reason : hub.reason;
   if (json) {
     printJson(io, {
-      hub: hub.status === 'fulfilled' ? hub.value : undefined,
+      hub: hub.status === 'fulfilled' ? hub.value.status : undefined,
+      ...(hub.status === 'fulfilled' ? attentionOf(hub.value.snapshot) : {}),
       daemon: daemon.status === 'fulfilled' ? daemon.value : undefined,
     });
     return;
   }
   const style = styleFor(io.colour);
   const blocks = [
-    hub.status === 'fulfilled' ? hubBlock(hub.value, io.now(), style) : notThere('hub', hub.reason, style, isAgent),
+    hub.status === 'fulfilled'
+      ? hubBlock(hub.value.status, hub.value.snapshot, io.now(), style)
+      : notThere('hub', hub.reason, style, isAgent),
     daemon.status === 'fulfilled'
       ? daemonBlock(daemon.value, io.now(), style)
       : notThere('daemon', daemon.reason, style, false),
@@ -57,7 +64,35 @@ function line(name: string, text: string, style: Style): string {
   return `  ${style.dim(name.padEnd(10))} ${text}`;
 }
 
-function hubBlock(hub: HubStatus, now: number, style: Style): string {
+/** What a hub that is older than this command does not have is left out. */
+function quietly<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch(() => undefined);
+}
+
+function attentionOf(snapshot: Snapshot | undefined): { readonly attention?: Readonly<Record<string, number>> } {
+  if (snapshot === undefined) return {};
+  const rows = new Board(snapshot).rows();
+  return {
+    attention: Object.fromEntries(GROUPS.map((group) => [group, rows.filter((row) => row.group === group).length])),
+  };
+}
+
+/** Who waits, is silent or works; and what was used. */
+function attentionLines(snapshot: Snapshot | undefined, now: number, style: Style): string[] {
+  if (snapshot === undefined) return [];
+  const rows = new Board(snapshot).rows();
+  const calls = rows.some(({ group }) => group === 'waiting' || group === 'stalled');
+  const hint = calls ? `   ${style.cyan('intercom attention --watch')}` : '';
+  const usage = snapshot.usage.machines.filter(({ block, week, scanning }) => block ?? week ?? scanning);
+  return [
+    ...(rows.length === 0 ? [] : [line('sessions', `${countWords(rows, style)}${hint}`, style)]),
+    ...usage.map((one, index) =>
+      line(index === 0 ? 'used' : '', `${safe(one.machine)} ${safe(one.agent)}: ${machineWords(one, now)}`, style),
+    ),
+  ];
+}
+
+function hubBlock(hub: HubStatus, snapshot: Snapshot | undefined, now: number, style: Style): string {
   const up = span(Math.max(0, (now - Date.parse(hub.startedAt)) / 1000));
   const away = hub.machines.away === 0 ? '' : `, ${style.yellow(`${hub.machines.away} away`)}`;
   const waits = hub.approvalsPending;
@@ -74,6 +109,7 @@ function hubBlock(hub: HubStatus, now: number, style: Style): string {
         ]
       : []),
     line('machines', `${hub.machines.online} online${away} · ${plural(hub.sessions, 'session')}`, style),
+    ...attentionLines(snapshot, now, style),
     line('messages', `${total} in all · ${held} held · ${queued} on their way`, style),
     line('Telegram', telegramWords(hub, style), style),
     line(

@@ -1,4 +1,5 @@
 /** An approval as a card on a terminal: all of what is decided about. */
+import type { Question } from '../../protocol/attention.ts';
 import type { Approval, ApprovalSubject, LaunchSubject, QuestionSubject, ToolSubject } from '../../protocol/model.ts';
 import { safe, safeLines } from './style.ts';
 import type { Style } from './style.ts';
@@ -14,14 +15,36 @@ export function card(approval: Approval, now: number, style: Style): string {
   if (decision !== undefined) {
     const reason = decision.reason === undefined ? '' : ` (${safe(decision.reason)})`;
     const scope = decision.verdict === 'allow' && decision.scope !== 'once' ? `, ${decision.scope}` : '';
-    const verb = decision.verdict === 'allow' ? style.green('allowed') : style.red('denied');
-    lines.push(`  ${verb}${scope} by ${safe(decision.by)} via ${decision.via}, ${relative(decision.at, now)}${reason}`);
+    const always = subject.kind === 'tool' ? subject.suggestions[decision.suggestion ?? -1] : undefined;
+    const offer = always === undefined ? '' : ` “${safe(always)}”`;
+    lines.push(
+      `  ${verdictWords(approval, style)}${scope}${offer} by ${safe(decision.by)} via ${decision.via}, ${relative(decision.at, now)}${reason}`,
+      ...answerLines(approval, style),
+    );
   } else if (approval.state === 'pending') {
     lines.push(style.dim(`  expires ${relative(approval.expiresAt, now)}`));
   } else {
     lines.push(`  ${paintState(approval.state, style)(approval.state.replaceAll('_', ' '))}`);
   }
+  if (approval.effect?.state === 'failed') {
+    const why = approval.effect.reason ?? 'its session could not be told';
+    lines.push(style.red(`  It did not reach the agent: ${safe(why)}. Look at its terminal.`));
+  }
   return `${lines.join('\n')}\n`;
+}
+
+function verdictWords({ kind, decision }: Approval, style: Style): string {
+  if (decision?.verdict === 'allow') return style.green(kind === 'question' ? 'answered' : 'allowed');
+  return style.red(kind === 'question' ? 'declined' : 'denied');
+}
+
+function answerLines({ subject, decision }: Approval, style: Style): string[] {
+  if (subject.kind !== 'question') return [];
+  return (decision?.answers ?? []).flatMap(({ id, options, text }) => {
+    const index = subject.questions.findIndex((question) => question.id === id);
+    const said = [...options, ...(text === undefined ? [] : [text])].map((one) => safeLines(one)).join(', ');
+    return [indent(`${style.dim(`${index + 1}:`)} ${said}`, '    ')];
+  });
 }
 
 function subjectLines(subject: ApprovalSubject, style: Style): string[] {
@@ -60,25 +83,52 @@ function launchLines(subject: LaunchSubject, style: Style): string[] {
 }
 
 function toolLines(subject: ToolSubject, style: Style): string[] {
+  const plan = subject.plan === true;
   return [
-    `  tool    ${style.bold(safe(subject.tool))}: ${safe(subject.summary)}`,
+    ...(plan ? [] : [`  tool    ${style.bold(safe(subject.tool))}: ${safe(subject.summary)}`]),
     `  in      ${safe(subject.cwd)}`,
     ...(subject.intent === undefined ? [] : [`  why     ${safe(subject.intent)}`]),
     quoted(subject.input, style),
-    ...(subject.cut ? [style.yellow('  Cut: the input is longer than what is shown here; look at the terminal.')] : []),
+    ...(subject.cut ? [style.yellow(CUT_WORDS)] : []),
     ...subject.suggestions.map((suggestion, index) => style.dim(`  always ${index + 1}: ${safe(suggestion)}`)),
+    ...(plan ? [style.dim('  Allowing lets it go ahead; the reason of a denial is what it is to think over.')] : []),
   ];
 }
+
+const CUT_WORDS = '  Cut: it is longer than what is shown here; look at the terminal.';
 
 function questionLines(subject: QuestionSubject, style: Style): string[] {
   return [
     `  in      ${safe(subject.cwd)}`,
     ...(subject.context === undefined ? [] : [quoted(subject.context, style)]),
-    ...subject.questions.flatMap(({ text, options }) => [
-      quoted(text, style),
-      ...options.map(({ label }, index) => `  ${index + 1}. ${safe(label)}`),
+    ...(subject.cut ? [style.yellow(CUT_WORDS)] : []),
+    ...subject.questions.flatMap((question, index) => [
+      ...questionHead(question, index, subject.questions.length, style),
+      ...optionLines(question, style),
     ]),
   ];
+}
+
+/** What is asked, and how it may be answered. */
+export function questionHead(question: Question, index: number, of: number, style: Style): string[] {
+  const number = of === 1 ? '' : `${index + 1}. `;
+  const header = question.header === undefined ? '' : `${style.dim(`[${safe(question.header)}]`)} `;
+  const rules = [
+    ...(question.multiple ? ['several may be taken'] : []),
+    ...(question.options.length === 0 ? ['in your own words'] : question.freeText ? ['or in your own words'] : []),
+    ...(question.optional ? ['may be left out'] : []),
+  ].join('; ');
+  return [
+    indent(`${number}${header}${style.bold(safeLines(question.text))}`),
+    ...(rules === '' ? [] : [style.dim(`     ${rules}`)]),
+  ];
+}
+
+export function optionLines({ options }: Question, style: Style): string[] {
+  return options.flatMap(({ label, description }, index) => [
+    `  ${String(index + 1).padStart(4)}) ${safeLines(label).replaceAll('\n', '\n        ')}`,
+    ...(description === undefined ? [] : [style.dim(indent(safeLines(description), '        '))]),
+  ]);
 }
 
 function quoted(text: string, style: Style): string {

@@ -40,6 +40,7 @@ export function machineMark(status: MachineStatus, style: Style): string {
 /** What a session does, and what it waits for. */
 export function sessionWords(session: Session): string {
   if (session.state === 'waiting') return `waits: ${safe(session.waiting?.what ?? 'for its person')}`;
+  if (session.stalledSince !== undefined) return `${session.state}, but silent`;
   return session.state === 'unknown' ? 'state unknown' : session.state;
 }
 
@@ -47,6 +48,7 @@ export function sessionWords(session: Session): string {
 export function approvalTitle(approval: Approval): string {
   const { subject } = approval;
   if (subject.kind === 'join') return `${safe(subject.displayName)} (${safe(subject.machineId)}) wants to join`;
+  if (subject.kind === 'tool' && subject.plan === true) return `${safe(subject.from)} wants to go ahead with its plan`;
   if (subject.kind === 'tool') return `${safe(subject.from)} wants to use ${safe(subject.tool)}`;
   if (subject.kind === 'question') return `${safe(subject.from)} asks: ${safe(subject.summary)}`;
   if (subject.kind === 'launch') return `${safe(subject.from)} wants to start an agent at ${safe(subject.to)}`;

@@ -1,7 +1,7 @@
 /**
  * What policy says about one message: a pure function of the rules, the grants and the question, with every step it took.
  *
- * Order: the rules from the top, the first that matches decides · if it denies, that is the end: no grant is looked at · then a grant
+ * Order: the rules from the top, the first that matches decides (for a tool the rules that deny are held against it before the others, wherever they stand) · if it denies, that is the end: no grant is looked at · then a grant
  * that covers the question lets it pass · then what comes from a person, goes to a person, or answers what was let through, is not asked
  * about · then the level of the rule, or the default.
  *
@@ -162,7 +162,7 @@ export function ruleName(rule: PolicyRule, file: string | undefined): string {
 
 function firstMatch(rules: RuleSet, question: PolicyQuestion, step: (text: string) => void): PolicyRule | undefined {
   const budget = { left: PATTERN_BUDGET };
-  for (const rule of rules.rules) {
+  for (const rule of inOrder(rules.rules, question.type)) {
     const why = mismatch(rule, question, budget);
     if (why === undefined) {
       step(`${ruleName(rule, rules.file)} matches: ${rule.approval}`);
@@ -171,6 +171,13 @@ function firstMatch(rules: RuleSet, question: PolicyQuestion, step: (text: strin
     step(`${ruleName(rule, rules.file)} does not match: ${why}`);
   }
   return undefined;
+}
+
+/** One input can fit a rule that lets it pass and one that forbids it ("npm test; rm -rf ."): what a tool may never do does not depend on the order of the file. */
+function inOrder(rules: readonly PolicyRule[], type: PolicyType): readonly PolicyRule[] {
+  if (type !== 'tool') return rules;
+  const denies = rules.filter(({ approval }) => approval === 'deny');
+  return denies.length === 0 ? rules : [...denies, ...rules.filter(({ approval }) => approval !== 'deny')];
 }
 
 /** Why a rule does not match, or undefined if it does. Cheap checks first, the pattern last. */
@@ -187,7 +194,7 @@ function mismatch(rule: PolicyRule, question: PolicyQuestion, budget: { left: nu
     return `tool is not ${rule.tool.source}`;
   return rule.messagePattern === undefined
     ? undefined
-    : patternMismatch(rule.messagePattern, allows(rule), question.message, budget);
+    : patternMismatch(rule.messagePattern, allows(rule), question, budget);
 }
 
 function typeMismatch(rule: PolicyRule, type: PolicyType): string | undefined {
@@ -201,16 +208,17 @@ function typeMismatch(rule: PolicyRule, type: PolicyType): string | undefined {
 function patternMismatch(
   pattern: MessagePattern,
   allowing: boolean,
-  message: string,
+  { message, type }: PolicyQuestion,
   budget: { left: number },
 ): string | undefined {
+  const what = type === 'tool' ? 'the input' : 'the message';
   const cost = pattern.size * message.length;
   if (cost > budget.left) {
     // A long text must not slip past a rule that stops it, nor be let pass unread.
-    return allowing ? 'the message is too long for its pattern, so it does not let it pass' : undefined;
+    return allowing ? `${what} is too long for its pattern, so it does not let it pass` : undefined;
   }
   budget.left -= cost;
-  return pattern.compiled.matcher(message).find() ? undefined : 'the message does not have its pattern';
+  return pattern.compiled.matcher(message).find() ? undefined : `${what} does not have its pattern /${pattern.source}/`;
 }
 
 function allows(rule: PolicyRule): boolean {

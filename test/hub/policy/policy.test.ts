@@ -127,6 +127,23 @@ rules:
     expect(ask(replies, answer)).toMatchObject({ outcome: 'ask', rule: 'rule 1 (policies.yml:1)' });
   });
 
+  it('what a tool may never do does not depend on the order of the rules', () => {
+    const tools = rulesOf(`
+rules:
+  - { type: tool, tool: Bash, message_pattern: '^npm test', approval: never, label: tests }
+  - { type: tool, tool: Bash, message_pattern: 'rm -rf', approval: deny, label: never that }
+`);
+    const bash = (message: string): PolicyVerdict =>
+      ask(tools, question('laptop/web', 'laptop/web', 'tool', { tool: 'Bash', message }));
+    expect(bash('npm test; rm -rf .')).toMatchObject({ outcome: 'deny', rule: 'rule 2 "never that" (policies.yml:4)' });
+    expect(bash('npm test')).toMatchObject({ outcome: 'allow', rule: 'rule 1 "tests" (policies.yml:3)' });
+    expect(bash('npm test').steps).toEqual([
+      'rule 2 "never that" (policies.yml:4) does not match: the input does not have its pattern /rm -rf/',
+      'rule 1 "tests" (policies.yml:3) matches: never',
+    ]);
+    expect(bash('npm publish').outcome).toBe('ask');
+  });
+
   it('seed: S12 - a rule that lets messages pass does not start agents or use tools, one that denies does', () => {
     const open = rulesOf('rules: [{ from: "**", to: "**", approval: always_allow }]');
     const closed = rulesOf('rules: [{ from: "**", to: "**", approval: deny }]');
