@@ -4,11 +4,13 @@ import type { App } from './core/app.ts';
 import { parseRoute, type Route } from './core/routes.ts';
 import type { MeshState } from './core/state.ts';
 import { useStore } from './core/store.ts';
-import { ApprovalsScreen } from './screens/approvals.tsx';
+import { AttentionScreen } from './screens/attention.tsx';
 import { MachinesScreen } from './screens/machines.tsx';
 import { MissionsScreen } from './screens/missions.tsx';
+import { SettingsScreen } from './screens/settings.tsx';
 import { SignInScreen, WaitScreen } from './screens/sign-in.tsx';
 import { ThreadsScreen } from './screens/threads.tsx';
+import { WaitsScreen } from './screens/waits.tsx';
 import { Shell } from './ui/shell.tsx';
 
 function useRoute(): Route {
@@ -53,7 +55,11 @@ function Screen({ app, state, route }: { readonly app: App; readonly state: Mesh
       return <MissionsScreen app={app} state={state} openId={route.id} />;
     case 'machines':
       return <MachinesScreen app={app} state={state} />;
+    case 'waits':
+      return <WaitsScreen app={app} state={state} />;
+    case 'settings':
+      return <SettingsScreen app={app} />;
     default:
-      return <ApprovalsScreen app={app} state={state} />;
+      return <AttentionScreen app={app} state={state} />;
   }
 }

@@ -1,19 +1,28 @@
 /** The browser's side of the parts that the app is handed: sockets, timers, the page's visibility. The only file that reaches for them. */
 import type { Fetch } from './api.ts';
-import type { Socket, StreamDeps } from './stream.ts';
+import type { Socket, StreamDeps, Timers } from './stream.ts';
 
 export const browserFetch: Fetch = (path, init) => fetch(path, init);
 
-export const browserStream: StreamDeps = {
+export const browserTimers: Timers = {
+  now: () => Date.now(),
+  set: (action, ms) => window.setTimeout(action, ms),
+  clear: (id) => window.clearTimeout(id),
+};
+
+export const browserStream: Omit<StreamDeps, 'looking'> = {
   open: openSocket,
-  timers: {
-    now: () => Date.now(),
-    set: (action, ms) => window.setTimeout(action, ms),
-    clear: (id) => window.clearTimeout(id),
-  },
+  timers: browserTimers,
   random: () => Math.random(),
   hidden: () => document.visibilityState === 'hidden',
 };
+
+/** Everything by which a person shows that they are there. */
+export function onTouch(touched: () => void): void {
+  for (const name of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus'] as const) {
+    window.addEventListener(name, touched, { passive: true, capture: true });
+  }
+}
 
 function openSocket(path: string): Socket {
   const url = new URL(path, location.href);

@@ -20,9 +20,17 @@ export function Mark() {
   );
 }
 
-export const ApprovalsIcon = () => (
+/** A lamp that is on: somebody waits. */
+export const AttentionIcon = () => (
   <Icon>
-    <path d="M4 12.5 9 17.5 20 6.5" />
+    <circle cx="12" cy="12" r="3.2" />
+    <path d="M12 3.5v2.6M12 17.9v2.6M3.5 12h2.6M17.9 12h2.6M6 6l1.8 1.8M16.2 16.2 18 18M18 6l-1.8 1.8M7.8 16.2 6 18" />
+  </Icon>
+);
+export const BellIcon = () => (
+  <Icon>
+    <path d="M6.5 16.5v-5.6a5.5 5.5 0 0 1 11 0v5.6l1.5 1.8H5z" />
+    <path d="M10.2 20.6a2 2 0 0 0 3.6 0" />
   </Icon>
 );
 export const ThreadsIcon = () => (
