@@ -35,8 +35,16 @@ export function ApprovalCard(props: ApprovalCardProps) {
   const { state, approval } = props;
   const subject = approval.subject;
   const titleId = useId();
+  // Its questions are what it is about; nothing stands between the one who asks and them.
+  const isQuestion = subject.kind === 'question';
   return (
-    <article class={`card approval approval-${subject.kind}`} aria-labelledby={titleId} data-approval={approval.id}>
+    <article
+      class={`card approval approval-${subject.kind}`}
+      id={approval.id}
+      tabIndex={-1}
+      aria-labelledby={titleId}
+      data-approval={approval.id}
+    >
       <header class="card-head">
         <Chip tone="wait">{subjectLabel(subject)}</Chip>
         <span class="card-age">
@@ -44,15 +52,23 @@ export function ApprovalCard(props: ApprovalCardProps) {
         </span>
       </header>
       {props.who}
-      <SubjectBody state={state} subject={subject} titleId={titleId} />
-      <p class="card-why">
-        <span>
-          <span class="label">Asked by</span> {approval.rule}
-        </span>
-        <Expiry time={approval.expiresAt} />
-      </p>
+      <SubjectBody state={state} subject={subject} titleId={titleId} hasWho={props.who !== undefined} />
+      {!isQuestion && <Why approval={approval} />}
       {mayAct(state.me) && <Actions {...props} />}
+      {isQuestion && <Why approval={approval} />}
     </article>
+  );
+}
+
+/** Which rule asks, and how long the answer has time. */
+function Why({ approval }: { readonly approval: Approval }) {
+  return (
+    <p class="card-why">
+      <span>
+        <span class="label">Asked by</span> {approval.rule}
+      </span>
+      <Expiry time={approval.expiresAt} />
+    </p>
   );
 }
 

@@ -37,6 +37,8 @@ export function SubjectBody(props: {
   readonly state: MeshState;
   readonly subject: ApprovalSubject;
   readonly titleId: string;
+  /** The session that asks stands above already. */
+  readonly hasWho: boolean;
 }) {
   const { state, subject, titleId } = props;
   switch (subject.kind) {
@@ -45,7 +47,7 @@ export function SubjectBody(props: {
     case 'launch':
       return <LaunchBody state={state} subject={subject} titleId={titleId} />;
     case 'tool':
-      return <ToolBody state={state} subject={subject} titleId={titleId} />;
+      return <ToolBody state={state} subject={subject} titleId={titleId} hasWho={props.hasWho} />;
     case 'question':
       return <QuestionBody state={state} subject={subject} titleId={titleId} />;
     case 'message':
@@ -220,29 +222,45 @@ function LaunchBody(props: { readonly state: MeshState; readonly subject: Launch
   );
 }
 
-function ToolBody(props: { readonly state: MeshState; readonly subject: ToolSubject; readonly titleId: string }) {
-  const { state, subject } = props;
+function ToolBody(props: {
+  readonly state: MeshState;
+  readonly subject: ToolSubject;
+  readonly titleId: string;
+  readonly hasWho: boolean;
+}) {
+  const { state, subject, hasWho } = props;
   const { who, where } = describeAddress(state, subject.from);
   const isPlan = subject.plan === true;
   return (
     <>
-      <h2 class="tool-title" id={props.titleId}>
-        {isPlan ? `${who} has a plan` : `${who} wants to use ${subject.tool}`}
+      <h2 class={hasWho && isPlan ? 'visually-hidden' : 'tool-title'} id={props.titleId}>
+        {hasWho && <span class="visually-hidden">{who}: </span>}
+        {toolTitle(hasWho ? '' : who, subject)}
       </h2>
       {subject.intent !== undefined && <p class="tool-intent">{subject.intent}</p>}
       <ToolInput subject={subject} />
       {subject.cut && <Cut />}
       <dl class="facts">
-        <dt>Session</dt>
-        <dd>
-          {where} ({subject.agent})
-        </dd>
+        {!hasWho && (
+          <>
+            <dt>Session</dt>
+            <dd>
+              {where} ({subject.agent})
+            </dd>
+          </>
+        )}
         <dt>Directory</dt>
         <dd class="mono">{subject.cwd}</dd>
       </dl>
       <OfMission missionId={subject.missionId} />
     </>
   );
+}
+
+/** "infra wants to use Bash", or "Wants to use Bash" where the session stands above. */
+function toolTitle(who: string, { plan, tool }: ToolSubject): string {
+  const title = plan === true ? `${who} has a plan` : `${who} wants to use ${tool}`;
+  return who === '' ? `${title.charAt(1).toUpperCase()}${title.slice(2)}` : title;
 }
 
 /** A plan reads as a text, an edit as what goes and what comes, everything else exactly as it will run. */

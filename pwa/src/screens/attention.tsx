@@ -25,6 +25,10 @@ import { DecidedList } from './decided-row.tsx';
 import { SessionRowView } from './session-row.tsx';
 import { UsageOverview } from './usage.tsx';
 import { WaitingCard } from './waiting-card.tsx';
+import { WaitingIndex } from './waiting-index.tsx';
+
+/** From so many on the cards no longer fit on a screen, and a list of them comes first. */
+const INDEX_FROM = 3;
 
 const grouping = createChoice<Grouping>('intercom.grouping', ['state', 'project', 'machine']);
 
@@ -32,7 +36,9 @@ export function AttentionScreen({ app, state }: { readonly app: App; readonly st
   const { agents, approvals } = state;
   const rows = useMemo(() => sessionRows(state), [agents]);
   const items = useMemo(() => waitingItems(state, rows), [rows, approvals]);
-  const settled = useSettled(items.map(({ id }) => id));
+  const hasIndex = items.length >= INDEX_FROM;
+  // The index above the cards moves them as it grows.
+  const settled = useSettled([hasIndex ? `index of ${items.length}` : 'no index', ...items.map(({ id }) => id)]);
   const heading = useRef<HTMLHeadingElement>(null);
   const waiting = items.length + (state.unlisted?.count ?? 0);
   return (
@@ -49,6 +55,7 @@ export function AttentionScreen({ app, state }: { readonly app: App; readonly st
           <p class="hint">You may look, but not decide: your role is “viewer”. The owner of the hub can change that.</p>
         )}
         {waiting === 0 && <Nothing hasSessions={rows.length > 0} />}
+        {hasIndex && <WaitingIndex state={state} items={items} />}
         <ul class="cards">
           {items.map((item) => (
             <li key={item.id}>

@@ -54,7 +54,13 @@ function AtTerminal(props: {
   const titleId = useId();
   const kind = session.waiting?.kind;
   return (
-    <article class="card approval at-terminal" aria-labelledby={titleId} data-waiting={session.id}>
+    <article
+      class="card approval at-terminal"
+      id={row.key}
+      tabIndex={-1}
+      aria-labelledby={titleId}
+      data-waiting={session.id}
+    >
       <header class="card-head">
         <Chip tone="wait">{kind === undefined ? 'Waits' : WAIT_LABEL[kind]}</Chip>
         <span class="card-age" title={evidence(session)}>

@@ -10,8 +10,8 @@ export function Meter({ share, label }: { readonly share: number; readonly label
       role="img"
       aria-label={label}
     >
-      <rect class="meter-ground" width="100" height="6" rx="3" />
-      <rect class="meter-value" width={percent} height="6" rx="3" />
+      <rect class="meter-ground" width="100" height="6" />
+      <rect class="meter-value" width={percent} height="6" />
     </svg>
   );
 }
