@@ -34,7 +34,10 @@ interface WorkerScope {
   addEventListener(type: 'pushsubscriptionchange', listener: (event: PushChangeLike) => void): void;
   readonly clients: {
     claim(): Promise<void>;
-    matchAll(options: { readonly type: 'window'; readonly includeUncontrolled: true }): Promise<readonly WindowOfOurs[]>;
+    matchAll(options: {
+      readonly type: 'window';
+      readonly includeUncontrolled: true;
+    }): Promise<readonly WindowOfOurs[]>;
     openWindow(url: string): Promise<unknown>;
   };
   readonly registration: {
@@ -122,7 +125,9 @@ self.addEventListener('notificationclick', (event) =>
   event.waitUntil(pressed(notices, event.action, event.notification)),
 );
 // The push service gave this browser another address: the hub has to know it, and forget the old one.
-self.addEventListener('pushsubscriptionchange', (event) => event.waitUntil(renewed(event.oldSubscription ?? undefined)));
+self.addEventListener('pushsubscriptionchange', (event) =>
+  event.waitUntil(renewed(event.oldSubscription ?? undefined)),
+);
 
 async function renewed(old: PushSubscription | undefined): Promise<void> {
   const { pushManager } = self.registration;

@@ -187,7 +187,10 @@ describe('machines', () => {
     hub.emit({
       type: 'session.changed',
       machineId: 'studio',
-      session: makeSession('sess-0001', 'infra', { state: 'waiting', waiting: { kind: 'permission', what: 'permission prompt' } }),
+      session: makeSession('sess-0001', 'infra', {
+        state: 'waiting',
+        waiting: { kind: 'permission', what: 'permission prompt' },
+      }),
     });
     await agent.getByText('Waits: permission prompt').waitFor();
     hub.emit({

@@ -18,7 +18,12 @@ import { newId } from '../../src/protocol/ids.ts';
 import { after, agent, machine, mesh, numbered, permission, session, T0, time } from './support/mesh.ts';
 
 const tokens = { input: 1, output: 2, cacheRead: 3, cacheWrite: 4 };
-const used = (id: string, over: Partial<SessionUsage> = {}): SessionUsage => ({ session: id, tokens, at: time(0), ...over });
+const used = (id: string, over: Partial<SessionUsage> = {}): SessionUsage => ({
+  session: id,
+  tokens,
+  at: time(0),
+  ...over,
+});
 const studio = machine('studio');
 
 describe('usage', () => {
@@ -129,7 +134,10 @@ describe('news for who looks at another screen', () => {
     const state = after(base, { type: 'approval.changed', approval });
     expect(news(state, { type: 'approval.changed', approval })).toBeUndefined();
     const decided = { ...approval, state: 'allowed' as const };
-    expect(news(state, { type: 'approval.changed', approval: decided })).toEqual({ do: 'clear', key: 'studio#session-one' });
+    expect(news(state, { type: 'approval.changed', approval: decided })).toEqual({
+      do: 'clear',
+      key: 'studio#session-one',
+    });
   });
 
   it('tell again when what is asked changed', () => {

@@ -46,7 +46,9 @@ describe('what waits', () => {
     const state = mesh({
       machines: [studio, away],
       agents: [
-        agent(studio, 'shop', [session('session-one', 'waiting', { waiting: { kind: 'rate_limit', what: '5 hours' } })]),
+        agent(studio, 'shop', [
+          session('session-one', 'waiting', { waiting: { kind: 'rate_limit', what: '5 hours' } }),
+        ]),
         agent(away, 'shop', [session('session-two', 'waiting', { waiting: asks })]),
       ],
     });
@@ -55,7 +57,10 @@ describe('what waits', () => {
   });
 
   it('seed: a session that waits is always there: whatever happened to it before, it comes back when it needs somebody', () => {
-    const happening = fc.record({ id: fc.constantFrom('session-one', 'session-two', 'session-three'), state: SessionStates });
+    const happening = fc.record({
+      id: fc.constantFrom('session-one', 'session-two', 'session-three'),
+      state: SessionStates,
+    });
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 30 }), (all) => {
         let state = mesh({ machines: [studio], agents: [agent(studio, 'shop', [])] });
@@ -74,17 +79,21 @@ describe('what waits', () => {
 
   it('seed: a tile does not just disappear: what waits is shown above or in the list, each session once', () => {
     fc.assert(
-      fc.property(fc.array(SessionStates, { maxLength: 12 }), fc.constantFrom('state', 'project', 'machine'), (all, by) => {
-        const sessions = all.map((state, index) =>
-          session(`s${index}`, state, state === 'waiting' ? { waiting: asks } : {}),
-        );
-        const rows = sessionRows(mesh({ machines: [studio], agents: [agent(studio, 'shop', sessions)] }));
-        const parts = sessionParts(rows, by);
-        const listed = parts.flatMap((part) => part.rows.map(({ session: one }) => one.id));
-        const above = rows.filter(({ group }) => group === 'waiting').map(({ session: one }) => one.id);
-        const alive = sessions.filter(({ state }) => state !== 'ended').map(({ id }) => id);
-        expect([...listed, ...above].sort()).toEqual(alive.sort());
-      }),
+      fc.property(
+        fc.array(SessionStates, { maxLength: 12 }),
+        fc.constantFrom('state', 'project', 'machine'),
+        (all, by) => {
+          const sessions = all.map((state, index) =>
+            session(`s${index}`, state, state === 'waiting' ? { waiting: asks } : {}),
+          );
+          const rows = sessionRows(mesh({ machines: [studio], agents: [agent(studio, 'shop', sessions)] }));
+          const parts = sessionParts(rows, by);
+          const listed = parts.flatMap((part) => part.rows.map(({ session: one }) => one.id));
+          const above = rows.filter(({ group }) => group === 'waiting').map(({ session: one }) => one.id);
+          const alive = sessions.filter(({ state }) => state !== 'ended').map(({ id }) => id);
+          expect([...listed, ...above].sort()).toEqual(alive.sort());
+        },
+      ),
     );
   });
 });
@@ -93,7 +102,18 @@ const SessionStates = fc.constantFrom(...SessionState.options);
 
 describe('the list of sessions', () => {
   const rows = (over: Parameters<typeof session>[]) =>
-    sessionRows(mesh({ machines: [studio], agents: [agent(studio, 'shop', over.map((one) => session(...one)))] }));
+    sessionRows(
+      mesh({
+        machines: [studio],
+        agents: [
+          agent(
+            studio,
+            'shop',
+            over.map((one) => session(...one)),
+          ),
+        ],
+      }),
+    );
 
   it('stands in parts: silent ones first, away ones last', () => {
     const parts = sessionParts(
@@ -115,14 +135,25 @@ describe('the list of sessions', () => {
 
   it('does not move a row when its session goes from working to thinking and back', () => {
     const order = (state: 'working' | 'thinking') =>
-      sessionParts(rows([['a', 'working'], ['b', state, { stateSince: time(50) }], ['c', 'thinking']]), 'state').flatMap(
-        (part) => part.rows.map(({ key }) => key),
-      );
+      sessionParts(
+        rows([
+          ['a', 'working'],
+          ['b', state, { stateSince: time(50) }],
+          ['c', 'thinking'],
+        ]),
+        'state',
+      ).flatMap((part) => part.rows.map(({ key }) => key));
     expect(order('working')).toEqual(order('thinking'));
   });
 
   it('says of a group how many of it wait above', () => {
-    const [part] = sessionParts(rows([['a', 'waiting', { waiting: asks }], ['b', 'idle']]), 'machine');
+    const [part] = sessionParts(
+      rows([
+        ['a', 'waiting', { waiting: asks }],
+        ['b', 'idle'],
+      ]),
+      'machine',
+    );
     expect(part).toMatchObject({ title: 'The studio', waiting: 1, rows: [{ key: 'studio#b' }] });
   });
 });

@@ -338,7 +338,9 @@ export class App {
     const news = newsOf(before, event);
     if (news === undefined) return;
     if (news.do === 'clear') {
-      this.toasts.update((list) => (list.some(({ key }) => key === news.key) ? list.filter(({ key }) => key !== news.key) : list));
+      this.toasts.update((list) =>
+        list.some(({ key }) => key === news.key) ? list.filter(({ key }) => key !== news.key) : list,
+      );
       return;
     }
     const isOnScreen = news.tone === 'wait' && this.page.route().at === 'attention';

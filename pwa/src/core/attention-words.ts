@@ -11,7 +11,7 @@ import type {
 } from '../../../src/protocol/attention.ts';
 import type { Session } from '../../../src/protocol/model.ts';
 import type { SessionRow } from './sessions.ts';
-import { until } from './time.ts';
+import { untilReset } from './time.ts';
 import type { Tone } from './words.ts';
 
 export const WAIT_LABEL: Readonly<Record<WaitKind, string>> = {
@@ -105,7 +105,7 @@ export function doing(row: SessionRow, now: number): { readonly text: string; re
 
 function limitWords({ waiting }: Session, now: number): string {
   if (waiting?.resetAt === undefined) return 'At its limit';
-  const left = until(waiting.resetAt, now);
+  const left = untilReset(waiting.resetAt, now);
   return left === undefined ? 'Limit is over' : `Limit ends ${left}`;
 }
 

@@ -50,7 +50,12 @@ export function liveMutes(preferences: Preferences, now: number): Preferences['m
 }
 
 /** Silence for a pattern instead of what was said of it before. */
-export function withMute(preferences: Preferences, pattern: string, until: string | undefined, now: number): PreferencesPatch {
+export function withMute(
+  preferences: Preferences,
+  pattern: string,
+  until: string | undefined,
+  now: number,
+): PreferencesPatch {
   const others = liveMutes(preferences, now).filter((mute) => mute.pattern !== pattern);
   return { mutes: [...others, { pattern, ...(until === undefined ? {} : { until }) }] };
 }

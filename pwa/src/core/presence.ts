@@ -10,7 +10,7 @@ export const ATTENTIVE = 3 * 60_000;
 export interface PresenceDeps {
   readonly timers: Timers;
   readonly hidden: () => boolean;
-  readonly changed: () => void;
+  readonly changed: (looking: boolean) => void;
 }
 
 export class Presence {
@@ -52,6 +52,6 @@ export class Presence {
     }
     if (now === this.last) return;
     this.last = now;
-    this.deps.changed();
+    this.deps.changed(now);
   }
 }

@@ -123,7 +123,10 @@ export class PushNotices {
     if (!subscription.success) {
       await held.cancel();
       this.state.set({ at: 'off' });
-      throw new IntercomError('unsupported_version', 'This browser’s subscription is of a kind that the hub does not know.');
+      throw new IntercomError(
+        'unsupported_version',
+        'This browser’s subscription is of a kind that the hub does not know.',
+      );
     }
     try {
       await this.hub.subscribePush(subscription.data);

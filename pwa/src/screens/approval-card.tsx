@@ -82,7 +82,7 @@ function useDecision({ app, state, approval, settled, onDecided }: ApprovalCardP
         await app.decide(approval, decision);
         app.toast('good', doneSentence(state, approval, decision.verdict));
       } catch (thrown) {
-        const winner = winnerSentence(thrown);
+        const winner = winnerSentence(approval, thrown);
         if (winner === undefined) throw thrown;
         app.toast('calm', winner);
       }
@@ -287,15 +287,19 @@ function doneSentence(state: MeshState, approval: Approval, verdict: 'allow' | '
   return verdict === 'allow' ? `Allowed. It is on its way to ${to.who}.` : 'Denied. The sender is told.';
 }
 
+function didWords({ subject }: Approval, verdict: 'allow' | 'deny'): string {
+  if (subject.kind === 'question') return verdict === 'allow' ? 'answered' : 'declined';
+  return verdict === 'allow' ? 'allowed' : 'denied';
+}
+
 const ConflictDetails = z.object({ decision: Decision });
 
 /** Somebody else was first: who, where and when, kindly. Undefined when the failure is another one. */
-function winnerSentence(thrown: unknown): string | undefined {
+function winnerSentence(approval: Approval, thrown: unknown): string | undefined {
   const error = toIntercomError(thrown);
   if (error.code !== 'conflict') return undefined;
   const details = ConflictDetails.safeParse(error.details);
   if (!details.success) return error.message;
   const { decision } = details.data;
-  const did = decision.verdict === 'allow' ? 'allowed' : 'denied';
-  return `${decision.by} ${did} it ${surfaceLabel(decision.via)} ${ago(decision.at, Date.now())}. That answer counts.`;
+  return `${decision.by} ${didWords(approval, decision.verdict)} it ${surfaceLabel(decision.via)} ${ago(decision.at, Date.now())}. That answer counts.`;
 }

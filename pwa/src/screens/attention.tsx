@@ -145,12 +145,7 @@ function Sessions(props: { readonly app: App; readonly state: MeshState; readonl
         </div>
       </header>
       {parts.map((part) => (
-        <Part
-          key={part.key}
-          part={part}
-          state={state}
-          onWrite={mayAct(state.me) ? setWriteTo : undefined}
-        />
+        <Part key={part.key} part={part} state={state} onWrite={mayAct(state.me) ? setWriteTo : undefined} />
       ))}
       {parts.length === 0 && <p class="hint">All of them wait; they stand above.</p>}
       {writeTo !== undefined && (

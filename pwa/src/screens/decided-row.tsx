@@ -35,7 +35,10 @@ export function DecidedList({ state }: { readonly state: MeshState }) {
 function DecidedRow({ state, approval }: { readonly state: MeshState; readonly approval: Approval }) {
   const subject = approval.subject;
   return (
-    <div class={`decided-row tone-${approval.effect?.state === 'failed' ? 'bad' : APPROVAL_LABEL[approval.state].tone}`} data-approval={approval.id}>
+    <div
+      class={`decided-row tone-${approval.effect?.state === 'failed' ? 'bad' : APPROVAL_LABEL[approval.state].tone}`}
+      data-approval={approval.id}
+    >
       <span class="lamp" aria-hidden="true" />
       <div class="decided-text">
         <p class="decided-what">{decisionSentence(approval)}</p>

@@ -33,7 +33,9 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
   const label = missionStateLabel(mission);
   const isOver = missionIsOver(mission.state);
   const owed = pendingApprovals(state).filter(
-    ({ subject }) => (subject.kind === 'tool' || subject.kind === 'launch' || subject.kind === 'question') && subject.missionId === mission.id,
+    ({ subject }) =>
+      (subject.kind === 'tool' || subject.kind === 'launch' || subject.kind === 'question') &&
+      subject.missionId === mission.id,
   );
   return (
     <section class="conversation mission" aria-labelledby="mission-title" data-mission-view={mission.id}>

@@ -27,7 +27,9 @@ export function SessionFacts(props: { readonly row: SessionRow; readonly usage: 
       {share !== undefined && (
         <span class="where-context">
           <Meter share={share} label={`Context ${Math.round(share * 100)} % full`} />
-          <span class="where-percent" aria-hidden="true">{Math.round(share * 100)} %</span>
+          <span class="where-percent" aria-hidden="true">
+            {Math.round(share * 100)} %
+          </span>
         </span>
       )}
       {usage?.costUsd !== undefined && <span>{money(usage.costUsd)}</span>}

@@ -31,13 +31,7 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
   const since = group === 'stalled' ? (session.stalledSince ?? session.stateSince) : session.stateSince;
   return (
     <div class={`row row-${group}`} data-session={session.id}>
-      <button
-        type="button"
-        class="row-head"
-        aria-expanded={open}
-        aria-controls={more}
-        onClick={() => setOpen(!open)}
-      >
+      <button type="button" class="row-head" aria-expanded={open} aria-controls={more} onClick={() => setOpen(!open)}>
         <SessionName row={row} />
         <span class="row-state">
           <Chip tone={tone}>{text}</Chip>
@@ -62,7 +56,11 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
   );
 });
 
-function RowDetails(props: { readonly row: SessionRow; readonly usage: SessionUsage | undefined; readonly now: number }) {
+function RowDetails(props: {
+  readonly row: SessionRow;
+  readonly usage: SessionUsage | undefined;
+  readonly now: number;
+}) {
   const { row, usage, now } = props;
   const { session } = row;
   const told = evidence(session);

@@ -23,11 +23,7 @@ export function DeviceNotices({ app }: { readonly app: App }) {
       </header>
       {error !== undefined && <Problem error={error} />}
       {state.at === 'unknown' && <p class="hint">Looking…</p>}
-      {state.at === 'unsupported' && (
-        <Words>
-          {state.why} Telegram, or another browser, can tell you instead.
-        </Words>
-      )}
+      {state.at === 'unsupported' && <Words>{state.why} Telegram, or another browser, can tell you instead.</Words>}
       {state.at === 'needs_app' && (
         <Words>
           On iPhone and iPad only apps on the home screen may show notices. Press <strong>Share</strong>, then{' '}

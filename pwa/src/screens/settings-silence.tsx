@@ -17,12 +17,7 @@ export function MuteNow({ preferences, saving, save }: PreferencesProps) {
             Nothing rings until <strong>{clockTime(muteUntil, now)}</strong>. What waits still stands under Attention.
           </p>
           <div class="settings-row">
-            <button
-              type="button"
-              class="button"
-              disabled={saving}
-              onClick={() => void save({ muteUntil: null })}
-            >
+            <button type="button" class="button" disabled={saving} onClick={() => void save({ muteUntil: null })}>
               Ring again now
             </button>
           </div>

@@ -158,4 +158,3 @@ function Tick(props: {
     </label>
   );
 }
-

@@ -2,7 +2,7 @@
 import type { MachineUsage, UsageSpan } from '../../../src/protocol/attention.ts';
 import { money, shortCount, totalTokens } from '../core/attention-words.ts';
 import { machineName, type MeshState } from '../core/state.ts';
-import { fullTime, until, useNow } from '../core/time.ts';
+import { fullTime, untilReset, useNow } from '../core/time.ts';
 import { Meter } from '../ui/meter.tsx';
 
 /** All machines, for the first screen. */
@@ -48,7 +48,7 @@ function hasSomething({ block, week, scanning }: MachineUsage): boolean {
 function Span({ name, span }: { readonly name: string; readonly span: UsageSpan }) {
   const now = useNow();
   const { usedPercent, costUsd, end } = span;
-  const left = until(end, now);
+  const left = untilReset(end, now);
   const sum = `${shortCount(totalTokens(span.tokens))} tokens${costUsd === undefined ? '' : `, ${money(costUsd)}`}`;
   return (
     <div class="usage-span">
@@ -62,7 +62,7 @@ function Span({ name, span }: { readonly name: string; readonly span: UsageSpan 
         </>
       )}
       <time class="usage-reset" dateTime={end} title={fullTime(end)}>
-        {left === undefined ? 'over' : `ends ${left}`}
+        {left === undefined ? 'over' : `resets ${left}`}
       </time>
       {usedPercent !== undefined && <span class="usage-sum usage-below">{sum}</span>}
     </div>

@@ -14,7 +14,11 @@ const DAYS = [1, 7, 30] as const;
 
 export function WaitsScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
   const [days, setDays] = useState<number>(7);
-  const { page, error } = useWaits(app, days, `${state.base} ${[...state.attention.waits.keys()].at(-1) ?? ''} ${ended(state)}`);
+  const { page, error } = useWaits(
+    app,
+    days,
+    `${state.base} ${[...state.attention.waits.keys()].at(-1) ?? ''} ${ended(state)}`,
+  );
   return (
     <div class="waits">
       <header class="attention-head">
@@ -52,7 +56,9 @@ function ended(state: MeshState): number {
 
 /** The first page; asked for again when `news` changes, but never twice at once: what comes meanwhile is one more question afterwards. */
 function useWaits(app: App, days: number, news: string) {
-  const [result, setResult] = useState<{ readonly page?: WaitsPage; readonly error?: unknown; readonly days?: number }>({});
+  const [result, setResult] = useState<{ readonly page?: WaitsPage; readonly error?: unknown; readonly days?: number }>(
+    {},
+  );
   const asking = useRef(false);
   const wanted = useRef('');
   const here = useRef(true);
@@ -126,10 +132,9 @@ function WaitList(props: {
   const more = (older ?? first).more;
   const fetchMore = () => {
     setProblem(undefined);
-    app.waits(days, (older ?? first).waits.at(-1)?.id).then(
-      (page) => setOlder({ ...page, waits: [...(older?.waits ?? []), ...page.waits] }),
-      setProblem,
-    );
+    app
+      .waits(days, (older ?? first).waits.at(-1)?.id)
+      .then((page) => setOlder({ ...page, waits: [...(older?.waits ?? []), ...page.waits] }), setProblem);
   };
   return (
     <section class="sessions" aria-labelledby="waits-list-title">

@@ -46,7 +46,12 @@ export async function pushed(deps: WorkerDeps, text: string | undefined): Promis
   const message = readPush(text);
   if (message === undefined) {
     // A hub that is newer than this worker: better a vague notice than none.
-    await show(deps, { tag: 'unreadable', title: 'Something waits for you', path: HOME }, 'Open intercom to see it.', true);
+    await show(
+      deps,
+      { tag: 'unreadable', title: 'Something waits for you', path: HOME },
+      'Open intercom to see it.',
+      true,
+    );
     return;
   }
   if (message.do === 'close') {

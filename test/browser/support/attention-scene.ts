@@ -109,7 +109,8 @@ export const QUESTIONS: readonly Question[] = [
     options: [
       {
         label: 'Kaufmännisch je Position, danach summieren (so rechnet die Buchhaltung heute)',
-        description: 'Die Summe kann um einen Cent von der gerundeten Gesamtsumme abweichen; Rechnungen bleiben gleich.',
+        description:
+          'Die Summe kann um einen Cent von der gerundeten Gesamtsumme abweichen; Rechnungen bleiben gleich.',
       },
       {
         label: 'Erst summieren, dann einmal runden',
@@ -201,11 +202,28 @@ export function addAttention(scene: Scene): void {
     toolApproval({}, { createdAt: past(95) }),
     questionApproval(QUESTIONS, { from: `${API}#0b77e3d4-bbbb` }),
     toolApproval(
-      { from: 'studio/infra#d0e1f2a3-dddd', agent: 'codex', tool: 'Edit', summary: 'src/orders/totals.ts', input: EDIT, intent: undefined, suggestions: [] },
+      {
+        from: 'studio/infra#d0e1f2a3-dddd',
+        agent: 'codex',
+        tool: 'Edit',
+        summary: 'src/orders/totals.ts',
+        input: EDIT,
+        intent: undefined,
+        suggestions: [],
+      },
       { createdAt: past(20) },
     ),
     toolApproval(
-      { from: 'nora-laptop/shop/web#aa00bb22-ffff', agent: 'claude', tool: 'ExitPlanMode', plan: true, summary: 'Move the totals', input: PLAN, intent: undefined, suggestions: ['Go ahead and accept edits'] },
+      {
+        from: 'nora-laptop/shop/web#aa00bb22-ffff',
+        agent: 'claude',
+        tool: 'ExitPlanMode',
+        plan: true,
+        summary: 'Move the totals',
+        input: PLAN,
+        intent: undefined,
+        suggestions: ['Go ahead and accept edits'],
+      },
       { createdAt: past(10), scopes: ['once'] },
     ),
     toolApproval(
@@ -226,7 +244,10 @@ function addFigures(scene: Scene): void {
     { machine: 'studio', ...makeUsage('5f2c9a10-aaaa') },
     { machine: 'studio', ...makeUsage('0b77e3d4-bbbb', { contextTokens: 31_000, costUsd: 0.42 }) },
     { machine: 'studio', ...makeUsage('71aa02b1-cccc', { contextTokens: 188_000, costUsd: 6.1 }) },
-    { machine: 'studio', ...makeUsage('d0e1f2a3-dddd', { model: 'gpt-5-codex', contextTokens: 90_000, costUsd: 0.77 }) },
+    {
+      machine: 'studio',
+      ...makeUsage('d0e1f2a3-dddd', { model: 'gpt-5-codex', contextTokens: 90_000, costUsd: 0.77 }),
+    },
     { machine: 'nora-laptop', ...makeUsage('aa00bb11-eeee', { contextTokens: 64_000, costUsd: 0.9 }) },
   );
   scene.usage.machines.push(
@@ -237,7 +258,12 @@ function addFigures(scene: Scene): void {
       week: { start: past(400_000), end: past(-200_000), ...span, costUsd: 212, usedPercent: 41 },
       at: past(5),
     },
-    { machine: 'studio', agent: 'codex', block: { start: past(3000), end: past(-15_000), ...span, costUsd: 4.1 }, at: past(5) },
+    {
+      machine: 'studio',
+      agent: 'codex',
+      block: { start: past(3000), end: past(-15_000), ...span, costUsd: 4.1 },
+      at: past(5),
+    },
     { machine: 'nora-laptop', agent: 'claude', scanning: { read: 810_000_000, total: 2_100_000_000 }, at: past(5) },
   );
   scene.announcements.push(

@@ -102,7 +102,9 @@ export class FakeAttention {
         .sort((a, b) => a - b);
       const totalMs = spans.reduce((sum, ms) => sum + ms, 0);
       const medianMs = spans[Math.floor(spans.length / 2)] ?? 0;
-      return [{ kind, count: all.length, open: all.length - spans.length, totalMs, medianMs, longestMs: spans.at(-1) ?? 0 }];
+      return [
+        { kind, count: all.length, open: all.length - spans.length, totalMs, medianMs, longestMs: spans.at(-1) ?? 0 },
+      ];
     });
     return { waits: waits.slice(from, from + PAGE), more: waits.length > from + PAGE, summary };
   }
