@@ -17,8 +17,11 @@ import { newId } from '../../src/protocol/ids.ts';
 const KEY = 'hub-key';
 
 function setUp(over: Partial<PushBrowser> = {}) {
-  const world = { permission: 'default' as NotificationPermission, asked: 0, held: undefined as Held | undefined };
-  const hub = { subscriptions: [] as PushSubscription[], refuse: false };
+  const world: { permission: NotificationPermission; asked: number; held?: Held | undefined } = {
+    permission: 'default',
+    asked: 0,
+  };
+  const hub: { subscriptions: PushSubscription[]; refuse: boolean } = { subscriptions: [], refuse: false };
   const held = (key: string): Held => ({
     json: { endpoint: `https://push.example/${key}`, keys: { p256dh: 'p'.repeat(60), auth: 'a'.repeat(22) } },
     endpoint: `https://push.example/${key}`,
@@ -104,7 +107,7 @@ describe('notices on this device', () => {
     world.permission = 'granted';
     world.held = held('an-older-hub');
     await push.look();
-    expect([push.state.get().at, world.held?.key, hub.subscriptions.map(({ endpoint }) => endpoint)]).toEqual([
+    expect([push.state.get().at, world.held.key, hub.subscriptions.map(({ endpoint }) => endpoint)]).toEqual([
       'on',
       KEY,
       [`https://push.example/${KEY}`],
@@ -127,7 +130,7 @@ const plain = { tag: 'session studio#one', title: 'shop/api', body: 'Bash: npm p
 function worker() {
   const tray = new Map<string, { readonly title: string; readonly options: NoticeOptions }>();
   const log: string[] = [];
-  const world = { answer: { ok: true, body: {} as unknown } as { ok: boolean; body: unknown } | Error };
+  const world: { answer: { readonly ok: boolean; readonly body: unknown } | Error } = { answer: { ok: true, body: {} } };
   const shownOf = (tag: string): Shown[] => {
     const there = tray.get(tag);
     return there === undefined ? [] : [{ data: there.options.data, close: () => void tray.delete(tag) }];

@@ -123,9 +123,12 @@ export function contextShare({ contextTokens, contextWindow }: SessionUsage): nu
 /** "812", "12.4k", "3.1M", "1.2B". */
 export function shortCount(count: number): string {
   if (count < 1000) return String(count);
-  const [size, unit] = count < 999_500 ? [1e3, 'k'] : count < 999_500_000 ? [1e6, 'M'] : [1e9, 'B'];
-  const scaled = count / Number(size);
-  return `${scaled < 99.5 ? scaled.toFixed(1).replace(/\.0$/, '') : Math.round(scaled)}${unit}`;
+  if (count < 999_500) return `${scaled(count / 1e3)}k`;
+  return count < 999_500_000 ? `${scaled(count / 1e6)}M` : `${scaled(count / 1e9)}B`;
+}
+
+function scaled(count: number): string {
+  return count < 99.5 ? count.toFixed(1).replace(/\.0$/, '') : String(Math.round(count));
 }
 
 export function money(usd: number): string {

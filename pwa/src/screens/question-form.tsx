@@ -149,16 +149,18 @@ function OwnWords(props: {
   if (isAlone || question.multiple) return <div class="own">{area}</div>;
   return (
     <div class="option own">
-      <input
-        type="radio"
-        name={props.name}
-        aria-label={label}
-        checked={draft.own}
-        onChange={() => {
-          onChange(withOwn(question, draft));
-          field.current?.focus();
-        }}
-      />
+      <label class="own-pick">
+        <input
+          type="radio"
+          name={props.name}
+          aria-label={label}
+          checked={draft.own}
+          onChange={() => {
+            onChange(withOwn(question, draft));
+            field.current?.focus();
+          }}
+        />
+      </label>
       {area}
     </div>
   );
