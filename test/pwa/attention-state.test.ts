@@ -178,13 +178,13 @@ describe('news for who looks at another screen', () => {
 describe('preferences', () => {
   const nothing = Preferences.parse({});
 
-  it('are the defaults until something else was said, and a change keeps what was said of the others', () => {
+  it('are the defaults until something else was said, and a change says nothing of the others', () => {
     expect([channelsOf(nothing, 'permission'), channelsOf(nothing, 'done')]).toEqual([['telegram', 'push'], []]);
     const quieter = Preferences.parse({ channels: { stall: [] } });
     expect(withChannel(quieter, 'permission', 'telegram', false)).toEqual({
-      channels: { stall: [], permission: ['push'] },
+      channels: { permission: ['push'] },
     });
-    expect(withChannel(quieter, 'done', 'push', true)).toEqual({ channels: { stall: [], done: ['push'] } });
+    expect(withChannel(quieter, 'done', 'push', true)).toEqual({ channels: { done: ['push'] } });
   });
 
   it('have one mute per pattern, without the ones that ran out', () => {

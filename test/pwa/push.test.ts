@@ -130,7 +130,9 @@ const plain = { tag: 'session studio#one', title: 'shop/api', body: 'Bash: npm p
 function worker() {
   const tray = new Map<string, { readonly title: string; readonly options: NoticeOptions }>();
   const log: string[] = [];
-  const world: { answer: { readonly ok: boolean; readonly body: unknown } | Error } = { answer: { ok: true, body: {} } };
+  const world: { answer: { readonly ok: boolean; readonly body: unknown } | Error } = {
+    answer: { ok: true, body: {} },
+  };
   const shownOf = (tag: string): Shown[] => {
     const there = tray.get(tag);
     return there === undefined ? [] : [{ data: there.options.data, close: () => void tray.delete(tag) }];

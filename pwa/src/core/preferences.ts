@@ -21,7 +21,7 @@ export function channelsOf(preferences: Preferences, kind: NoticeKind): readonly
   return preferences.channels[kind] ?? DEFAULT_CHANNELS[kind];
 }
 
-/** The whole field, because a change replaces it whole. */
+/** Only what changes: the hub takes the channels kind by kind. */
 export function withChannel(
   preferences: Preferences,
   kind: NoticeKind,
@@ -29,7 +29,7 @@ export function withChannel(
   on: boolean,
 ): PreferencesPatch {
   const others = channelsOf(preferences, kind).filter((one) => one !== channel);
-  return { channels: { ...preferences.channels, [kind]: on ? [...others, channel] : others } };
+  return { channels: { [kind]: on ? [...others, channel] : others } };
 }
 
 const HOUR = 3_600_000;

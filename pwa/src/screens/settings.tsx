@@ -83,7 +83,7 @@ function patched(held: Preferences, patch: PreferencesPatch): Preferences {
   const nextMute = patch.muteUntil === undefined ? muteUntil : (patch.muteUntil ?? undefined);
   const nextQuiet = patch.quiet === undefined ? quiet : (patch.quiet ?? undefined);
   return {
-    channels: patch.channels ?? rest.channels,
+    channels: { ...rest.channels, ...patch.channels },
     mutes: patch.mutes ?? rest.mutes,
     digestMinutes: patch.digestMinutes ?? rest.digestMinutes,
     ...(nextMute === undefined ? {} : { muteUntil: nextMute }),

@@ -81,8 +81,8 @@ export class FakeAttention {
   }
 
   #change(body: unknown): Preferences {
-    const { muteUntil, quiet, ...rest } = parseWith(PreferencesPatch, body);
-    const next = { ...this.preferences, ...rest };
+    const { muteUntil, quiet, channels, ...rest } = parseWith(PreferencesPatch, body);
+    const next = { ...this.preferences, ...rest, channels: { ...this.preferences.channels, ...channels } };
     this.preferences = Preferences.parse({
       ...next,
       muteUntil: muteUntil === undefined ? next.muteUntil : (muteUntil ?? undefined),
