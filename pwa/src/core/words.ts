@@ -192,8 +192,11 @@ const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; read
 
 export function sessionStateLabel(session: Session): { readonly text: string; readonly tone: Tone } {
   if (session.state === 'waiting' && session.waiting !== undefined) {
+    // Nobody owes a limit of the provider an answer.
+    if (session.waiting.kind === 'rate_limit') return { text: session.waiting.what, tone: 'calm' };
     return { text: `Waits: ${session.waiting.what}`, tone: 'wait' };
   }
+  if (session.stalledSince !== undefined) return { text: 'Silent', tone: 'bad' };
   return SESSION_LABEL[session.state];
 }
 
