@@ -1,9 +1,10 @@
 /** Chooses the screen: by the person's sign-in first, then by the route. */
 import { useEffect, useState } from 'preact/hooks';
 import type { App } from './core/app.ts';
+import { nextFrame } from './core/browser.ts';
 import { parseRoute, type Route } from './core/routes.ts';
 import type { MeshState } from './core/state.ts';
-import { useStore } from './core/store.ts';
+import { useStore, useStoreBy } from './core/store.ts';
 import { AttentionScreen } from './screens/attention.tsx';
 import { MachinesScreen } from './screens/machines.tsx';
 import { MissionsScreen } from './screens/missions.tsx';
@@ -30,7 +31,8 @@ function useRoute(): Route {
 
 export function Root({ app }: { readonly app: App }) {
   const signIn = useStore(app.signIn);
-  const state = useStore(app.mesh);
+  // Events come in bursts; nobody sees more than a screen's worth of frames.
+  const state = useStoreBy(app.mesh, nextFrame);
   const route = useRoute();
   if (signIn.state === 'out') return <SignInScreen app={app} problem={signIn.problem} />;
   if (signIn.state === 'signing-in' || state === undefined) {

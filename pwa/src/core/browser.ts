@@ -41,6 +41,23 @@ function openSocket(path: string): Socket {
   return socket;
 }
 
+/** Frames do not come while a page is hidden, and its title still counts; ms. */
+const FRAME_MAX = 100;
+
+/** With the next frame of the screen, or soon where there are none. */
+export function nextFrame(draw: () => void): void {
+  let done = false;
+  const once = () => {
+    if (done) return;
+    done = true;
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    draw();
+  };
+  const frame = requestAnimationFrame(once);
+  const timer = setTimeout(once, FRAME_MAX);
+}
+
 /** Copies a text; false where the browser does not let us (it does so on https and loopback only). */
 export async function copyText(text: string): Promise<boolean> {
   try {

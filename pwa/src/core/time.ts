@@ -79,8 +79,11 @@ export function longSpan(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Made once: a formatter costs a thousand times what it formats, and every age on screen has one of these behind it. */
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+
 export function fullTime(time: string): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+  return FULL.format(new Date(time));
 }
 
 /** The next redraw sees this moment; for times that were just set. */

@@ -24,9 +24,7 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
   const { id, usage, onWrite, ...rest } = props;
   const row: SessionRow = { key: id, ...rest };
   const [open, setOpen] = useState(false);
-  const now = useNow();
   const more = useId();
-  const { text, tone } = doing(row, now);
   const { session, group } = row;
   const since = group === 'stalled' ? (session.stalledSince ?? session.stateSince) : session.stateSince;
   return (
@@ -34,7 +32,7 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
       <button type="button" class="row-head" aria-expanded={open} aria-controls={more} onClick={() => setOpen(!open)}>
         <SessionName row={row} />
         <span class="row-state">
-          <Chip tone={tone}>{text}</Chip>
+          <Doing row={row} />
         </span>
         <SessionFacts row={row} usage={usage} />
         <span class="row-age">
@@ -44,7 +42,7 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
       </button>
       {open && (
         <div class="row-more" id={more}>
-          <RowDetails row={row} usage={usage} now={now} />
+          <RowDetails row={row} usage={usage} />
           {onWrite !== undefined && (
             <button type="button" class="button small" onClick={() => onWrite(row.address)}>
               Write to it
@@ -56,12 +54,14 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
   );
 });
 
-function RowDetails(props: {
-  readonly row: SessionRow;
-  readonly usage: SessionUsage | undefined;
-  readonly now: number;
-}) {
-  const { row, usage, now } = props;
+/** Drawn by the clock, so that the row need not be. */
+function Doing({ row }: { readonly row: SessionRow }) {
+  const { text, tone } = doing(row, useNow());
+  return <Chip tone={tone}>{text}</Chip>;
+}
+
+function RowDetails({ row, usage }: { readonly row: SessionRow; readonly usage: SessionUsage | undefined }) {
+  const now = useNow();
   const { session } = row;
   const told = evidence(session);
   return (

@@ -12,8 +12,8 @@ export function memo<P extends object>(Part: FunctionComponent<P>): ComponentTyp
   };
 }
 
-function differ(a: object, b: object): boolean {
-  const before = new Map(Object.entries(a));
-  const after = Object.entries(b);
-  return before.size !== after.length || after.some(([name, value]) => !Object.is(before.get(name), value));
+function differ(before: object, after: object): boolean {
+  const [old, now] = [Object.values(before), Object.values(after)];
+  // Made by one place, so the names stand in one order.
+  return old.length !== now.length || old.some((value, index) => !Object.is(value, now[index]));
 }
