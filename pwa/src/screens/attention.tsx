@@ -49,7 +49,7 @@ export function AttentionScreen({ app, state }: { readonly app: App; readonly st
             Attention
             {waiting > 0 && <span class="count">{waiting}</span>}
           </h1>
-          <Summary rows={rows} />
+          {rows.length > 0 && <Summary rows={rows} />}
         </header>
         {!mayAct(state.me) && (
           <p class="hint">You may look, but not decide: your role is “viewer”. The owner of the hub can change that.</p>

@@ -20,11 +20,11 @@ export function Mark() {
   );
 }
 
-/** A lamp that is on: somebody waits. */
+/** Somebody calls. */
 export const AttentionIcon = () => (
   <Icon>
-    <circle cx="12" cy="12" r="3.2" />
-    <path d="M12 3.5v2.6M12 17.9v2.6M3.5 12h2.6M17.9 12h2.6M6 6l1.8 1.8M16.2 16.2 18 18M18 6l-1.8 1.8M7.8 16.2 6 18" />
+    <circle cx="12" cy="12" r="2.4" />
+    <path d="M7.8 7.8a6 6 0 0 0 0 8.4M16.2 7.8a6 6 0 0 1 0 8.4M4.6 4.6a10.5 10.5 0 0 0 0 14.8M19.4 4.6a10.5 10.5 0 0 1 0 14.8" />
   </Icon>
 );
 export const BellIcon = () => (
