@@ -25,6 +25,8 @@ function shellList(): Plugin {
     generateBundle(_options, bundle) {
       const worker = bundle['sw.js'];
       if (worker?.type !== 'chunk') throw new Error('the build made no sw.js');
+      // It is registered as a classic script, which can import nothing.
+      if (worker.imports.length > 0) throw new Error(`sw.js imports ${worker.imports.join(', ')}`);
       const hash = createHash('sha256');
       const files: string[] = [];
       for (const file of Object.values(bundle).sort((a, b) => a.fileName.localeCompare(b.fileName))) {

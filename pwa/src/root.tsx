@@ -1,14 +1,17 @@
 /** Chooses the screen: by the person's sign-in first, then by the route. */
 import { useEffect, useState } from 'preact/hooks';
 import type { App } from './core/app.ts';
+import { nextFrame } from './core/browser.ts';
 import { parseRoute, type Route } from './core/routes.ts';
 import type { MeshState } from './core/state.ts';
-import { useStore } from './core/store.ts';
-import { ApprovalsScreen } from './screens/approvals.tsx';
+import { useStore, useStoreBy } from './core/store.ts';
+import { AttentionScreen } from './screens/attention.tsx';
 import { MachinesScreen } from './screens/machines.tsx';
 import { MissionsScreen } from './screens/missions.tsx';
+import { SettingsScreen } from './screens/settings.tsx';
 import { SignInScreen, WaitScreen } from './screens/sign-in.tsx';
 import { ThreadsScreen } from './screens/threads.tsx';
+import { WaitsScreen } from './screens/waits.tsx';
 import { Shell } from './ui/shell.tsx';
 
 function useRoute(): Route {
@@ -28,7 +31,8 @@ function useRoute(): Route {
 
 export function Root({ app }: { readonly app: App }) {
   const signIn = useStore(app.signIn);
-  const state = useStore(app.mesh);
+  // Events come in bursts; nobody sees more than a screen's worth of frames.
+  const state = useStoreBy(app.mesh, nextFrame);
   const route = useRoute();
   if (signIn.state === 'out') return <SignInScreen app={app} problem={signIn.problem} />;
   if (signIn.state === 'signing-in' || state === undefined) {
@@ -53,7 +57,11 @@ function Screen({ app, state, route }: { readonly app: App; readonly state: Mesh
       return <MissionsScreen app={app} state={state} openId={route.id} />;
     case 'machines':
       return <MachinesScreen app={app} state={state} />;
+    case 'waits':
+      return <WaitsScreen app={app} state={state} />;
+    case 'settings':
+      return <SettingsScreen app={app} />;
     default:
-      return <ApprovalsScreen app={app} state={state} />;
+      return <AttentionScreen app={app} state={state} />;
   }
 }

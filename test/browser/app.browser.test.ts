@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Browser, Page } from 'playwright-core';
 import { newId } from '../../src/protocol/ids.ts';
 import type { Message } from '../../src/protocol/model.ts';
+import { addAttention } from './support/attention-scene.ts';
 import { launch, SIZES } from './support/chromium.ts';
 import { FakeOperator } from './support/fake-operator.ts';
 import { faintTexts, openApp, overflow, signIn, smallTargets, type AppPage, type PageOptions } from './support/page.ts';
@@ -39,7 +40,7 @@ afterEach(async () => {
   await hub.stop();
 });
 
-async function open(route = '#/approvals', options: PageOptions = {}): Promise<void> {
+async function open(route = '#/attention', options: PageOptions = {}): Promise<void> {
   app = await openApp(browser, options);
   page = app.page;
   await signIn(page, hub.signInLink());
@@ -186,7 +187,10 @@ describe('machines', () => {
     hub.emit({
       type: 'session.changed',
       machineId: 'studio',
-      session: makeSession('sess-0001', 'infra', { state: 'waiting', waiting: { kind: 'permission', what: 'permission prompt' } }),
+      session: makeSession('sess-0001', 'infra', {
+        state: 'waiting',
+        waiting: { kind: 'permission', what: 'permission prompt' },
+      }),
     });
     await agent.getByText('Waits: permission prompt').waitFor();
     hub.emit({
@@ -318,7 +322,7 @@ describe('the live line', () => {
 });
 
 describe('the look', () => {
-  const SCREENS = ['#/approvals', '#/threads', '#/machines'] as const;
+  const SCREENS = ['#/attention', '#/threads', '#/machines', '#/waits', '#/settings'] as const;
   const kinds = (['phone', 'desk'] as const).flatMap((size) =>
     (['light', 'dark'] as const).map((colorScheme) => ({ size, colorScheme })),
   );
@@ -327,8 +331,9 @@ describe('the look', () => {
     'has contrast, room for fingers, and nothing beside the screen: $size, $colorScheme',
     async (kind) => {
       hub.scene = fullScene();
+      addAttention(hub.scene);
       const thread = hub.scene.threads[0]?.id ?? '';
-      await open('#/approvals', kind);
+      await open('#/attention', kind);
       for (const route of [...SCREENS, `#/threads/${thread}`]) {
         await page.goto(`${hub.url}/${route}`);
         await page
@@ -347,7 +352,7 @@ describe('the look', () => {
   );
 
   it('follows the choice of colours and remembers it', async () => {
-    await open('#/approvals', { colorScheme: 'light' });
+    await open('#/attention', { colorScheme: 'light' });
     const ground = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     const light = await ground();
     await page.getByRole('button', { name: /^Colours: as the system/ }).click();
@@ -385,7 +390,7 @@ describe('the look', () => {
 
 describe('the service worker', () => {
   it('tells of a newer app after the hub came back, and takes it when the person says so', async () => {
-    await open('#/approvals', { serviceWorker: true });
+    await open('#/attention', { serviceWorker: true });
     await page.evaluate('navigator.serviceWorker.ready');
     await page.reload();
     await page.getByText('Live', { exact: true }).waitFor();
@@ -402,7 +407,7 @@ describe('the service worker', () => {
   }, 60_000);
 
   it('keeps the shell for when the hub is away, and never an answer of the API', async () => {
-    await open('#/approvals', { serviceWorker: true });
+    await open('#/attention', { serviceWorker: true });
     await page.evaluate('navigator.serviceWorker.ready');
     const kept = await page.evaluate<string[]>(
       'caches.keys().then((names) => Promise.all(names.map((name) => caches.open(name).then((cache) => cache.keys())))).then((lists) => lists.flat().map((request) => new URL(request.url).pathname))',

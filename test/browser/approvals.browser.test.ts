@@ -55,7 +55,7 @@ describe('signing in', () => {
     const link = hub.signInLink();
     await page.goto(link);
     await page.getByText('Nothing waits for you').waitFor();
-    expect(page.url()).toBe(`${hub.url}/#/approvals`);
+    expect(page.url()).toBe(`${hub.url}/#/attention`);
     await page.goBack();
     expect(page.url()).not.toContain('sign-in');
     await page.goForward();
@@ -93,7 +93,7 @@ describe('an approval', () => {
     for (const part of ['Restart the staging host at 14:00?', 'infra', 'shop/web', 'rule 4', 'Expires in'])
       expect(text).toContain(part);
     await expect.poll(() => page.title()).toBe('(1) intercom');
-    expect(await page.getByRole('link', { name: 'Approvals' }).textContent()).toContain('1');
+    expect(await page.getByRole('link', { name: 'Attention' }).textContent()).toContain('1');
   }, 30_000);
 
   it('is allowed with the hash of what was shown, and moves to Decided', async () => {
@@ -134,7 +134,7 @@ describe('an approval', () => {
     await signIn();
     const approval = hub.raise(card('May I?'));
     const other = await anotherTab(app);
-    await other.page.goto(`${hub.url}/#/approvals`);
+    await other.page.goto(`${hub.url}/#/attention`);
     // The second tab's answer is on its way while the first one's arrives.
     let arrived = (): void => undefined;
     const first = new Promise<void>((resolve) => {
@@ -190,7 +190,7 @@ describe('an approval', () => {
     expect(await label()).toBe('Allow once');
     await page.keyboard.press('Enter');
     await decidedOf(approval).waitFor();
-    expect(await page.evaluate('document.activeElement.id')).toBe('pending-title');
+    expect(await page.evaluate('document.activeElement.id')).toBe('waiting-title');
   }, 30_000);
 
   it('folds a long text, says how long it is, and shows it whole', async () => {

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
+import { Presence } from '../../src/protocol/attention.ts';
 import type { MessageStatus } from '../../src/protocol/machine-api.ts';
 import { Approval } from '../../src/protocol/model.ts';
 import { SignInLink } from '../../src/protocol/operator-api.ts';
@@ -171,5 +172,52 @@ describe('the web page of a real hub', () => {
       )
       .toEqual([expect.stringMatching(/^human:/)]);
     await page.getByRole('button', { name: /^Delivered/ }).waitFor();
+  });
+
+  it('answers the questions of an agent, which gets what was chosen and written', async () => {
+    const { ref } = await receiver().askPerson({
+      key: 'till',
+      expiresInSeconds: 600,
+      questions: [
+        { id: 'when', text: 'Wann soll die Kasse schließen?', options: [{ label: 'Um acht' }, { label: 'Gar nicht' }] },
+        { id: 'why', text: 'Why?', options: [], optional: true },
+      ],
+    });
+    const card = page.locator('article.approval').filter({ hasText: 'Wann soll die Kasse schließen?' });
+    await card.getByLabel('Gar nicht').check();
+    await card.getByLabel('Your answer').fill('It is summer.');
+    await card.getByRole('button', { name: 'Answer' }).click();
+    await page
+      .locator('.decided-row')
+      .getByText(/^Answered by .* on the web page$/)
+      .waitFor();
+    const state = await receiver().question(ref, { seconds: 20 });
+    expect(state).toMatchObject({
+      state: 'allowed',
+      decision: {
+        answers: [
+          { id: 'when', options: ['Gar nicht'] },
+          { id: 'why', options: [], text: 'It is summer.' },
+        ],
+      },
+    });
+  });
+
+  it('is known as looked at, shows what agents announce, and keeps how the person wants to be told', async () => {
+    const presence = () => mesh.operator.call('GET', '/attention/presence', Presence);
+    await expect.poll(async () => (await presence()).operators.length).toBe(1);
+    const { listeners } = await receiver().announce({ text: 'The till is **closed**.' });
+    expect(listeners).toBe(1);
+    await page.locator('[data-announcement]').getByText('closed', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'Notices' }).click();
+    const plans = page.getByRole('checkbox', { name: 'A plan: Telegram' });
+    await plans.click();
+    await page.getByText('Saved.').waitFor();
+    await page.getByRole('button', { name: 'Silence for 1 h' }).click();
+    await page.getByText('Nothing rings until').waitFor();
+    await page.reload();
+    await page.getByText('Nothing rings until').waitFor();
+    expect(await plans.isChecked()).toBe(false);
+    expect(await page.getByRole('checkbox', { name: 'A plan: Devices' }).isChecked()).toBe(true);
   });
 });

@@ -90,7 +90,7 @@ it('is started from the page, watched as it works, spoken to, stopped; its secon
 }, 90_000);
 
 it('that an agent asks for waits as a card with all of it; Start it starts it', async () => {
-  await as('ada', '#/approvals');
+  await as('ada', '#/attention');
   const before = studio.daemon.missions.length;
   const start = StartMission.parse({ fromProject: 'infra', machine: 'studio', project: 'shop', text: 'Add an index' });
   const asked = await test.hub.services.missions.startFromMachine('studio', start);

@@ -205,7 +205,7 @@ describe('what a person decides', () => {
   const cardOf = (approval: Approval) => page.locator(`article[data-approval="${approval.id}"]`);
 
   it('a launch shows everything that is started, and is started', async () => {
-    await open('#/approvals');
+    await open('#/attention');
     const approval = hub.raise(launchApproval());
     const text = (await cardOf(approval).textContent()) ?? '';
     const shown = [
@@ -243,7 +243,7 @@ describe('what a person decides', () => {
   }, 30_000);
 
   it('answered at the terminal, the card goes and says so', async () => {
-    await open('#/approvals');
+    await open('#/attention');
     const approval = hub.raise(toolApproval(undefined));
     await cardOf(approval).waitFor();
     const decision = { verdict: 'allow', scope: 'once', by: 'the person at the terminal', via: 'terminal' } as const;
@@ -293,7 +293,7 @@ describe('for everybody', () => {
         await page.locator(`[data-mission-view="${mission.id}"] .mission-log`).waitFor();
         await looked(mission.state);
       }
-      await page.goto(`${hub.url}/#/approvals`);
+      await page.goto(`${hub.url}/#/attention`);
       await page.getByRole('button', { name: 'Start it' }).waitFor();
       await looked('approvals');
       await page.goto(`${hub.url}/#/missions`);

@@ -31,7 +31,15 @@ describe('light Markdown', () => {
     ['```\nnever closed **x**', [{ kind: 'block', text: 'never closed **x**' }]],
     [
       '# [a](javascript:alert(1)) ![](http://x/y.png)',
-      [{ kind: 'text', text: '# [a](javascript:alert(1)) ![](http://x/y.png)' }],
+      [{ kind: 'heading', text: '[a](javascript:alert(1)) ![](http://x/y.png)' }],
+    ],
+    [
+      'one\n## Two `x`\n#three\n',
+      [
+        { kind: 'text', text: 'one\n' },
+        { kind: 'heading', text: 'Two `x`' },
+        { kind: 'text', text: '\n#three\n' },
+      ],
     ],
   ])('%j', (text, pieces) => {
     expect(markdownPieces(text)).toEqual(pieces);
@@ -40,7 +48,7 @@ describe('light Markdown', () => {
   it('loses no letter of any text', () => {
     fc.assert(
       fc.property(ordinary, (text) => {
-        const letters = (value: string) => value.replace(/[`*\s]/g, '');
+        const letters = (value: string) => value.replace(/[#`*\s]/g, '');
         // The word after an opening fence names a language and is not shown.
         fc.pre(!text.includes('```'));
         expect(letters(joined(markdownPieces(text)))).toBe(letters(text));
@@ -93,13 +101,16 @@ describe('the fold of a long text', () => {
 
 describe('the routes behind the #', () => {
   it.each<[string, Route]>([
-    ['', { at: 'approvals' }],
-    ['#/nonsense', { at: 'approvals' }],
+    ['', { at: 'attention' }],
+    ['#/approvals', { at: 'attention' }],
+    ['#/waits', { at: 'waits' }],
+    ['#/settings', { at: 'settings' }],
+    ['#/nonsense', { at: 'attention' }],
     ['#/threads', { at: 'threads' }],
     ['#/threads/thr_1', { at: 'thread', id: 'thr_1' }],
     ['#/machines', { at: 'machines' }],
     ['#/sign-in/abc-123', { at: 'sign-in', code: 'abc-123' }],
-    ['#/sign-in/%', { at: 'approvals' }],
+    ['#/sign-in/%', { at: 'attention' }],
   ])('%s', (hash, route) => {
     expect(parseRoute(hash)).toEqual(route);
   });

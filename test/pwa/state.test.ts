@@ -15,13 +15,13 @@ import {
   mergeThreadPage,
   OPENED_MAX,
   pendingApprovals,
-  pendingCount,
   placeOf,
   skipEvent,
   sortedMessages,
   THREADS_MAX,
   type MeshState,
 } from '../../pwa/src/core/state.ts';
+import { waitingCount } from '../../pwa/src/core/sessions.ts';
 
 const T0 = Date.parse('2026-03-01T10:00:00.000Z');
 const time = (seconds: number) => new Date(T0 + seconds * 1000).toISOString();
@@ -335,10 +335,10 @@ describe('more approvals wait than the page has', () => {
 
   it('counts them, and goes on behind the last one that it has', () => {
     const state = start();
-    expect([pendingCount(state), state.unlisted]).toEqual([5, { count: 3, after: second }]);
+    expect([waitingCount(state), state.unlisted]).toEqual([5, { count: 3, after: second }]);
     const page = { approvals: [approval(third, 'pending'), approval(fourth, 'pending')], more: true };
     const next = mergePending(state, page);
-    expect([pendingCount(next), next.unlisted]).toEqual([5, { count: 1, after: fourth }]);
+    expect([waitingCount(next), next.unlisted]).toEqual([5, { count: 1, after: fourth }]);
     const end = mergePending(next, { approvals: [approval(fifth, 'pending')], more: false });
     expect([pendingApprovals(end).length, end.unlisted]).toEqual([5, undefined]);
   });
@@ -350,11 +350,11 @@ describe('more approvals wait than the page has', () => {
     expect(decided.unlisted?.count).toBe(2);
     const late = mergePending(decided, { approvals: [approval(third, 'pending')], more: true });
     expect(late.approvals.get(third)?.state).toBe('allowed');
-    expect(pendingCount(late)).toBe(4);
+    expect(waitingCount(late)).toBe(4);
   });
 
   it('the count corrects itself at the last page', () => {
     const wrong = fromSnapshot(emptySnapshot({ approvals: [approval(first, 'pending')], pendingMore: 9 }));
-    expect(pendingCount(mergePending(wrong, { approvals: [], more: false }))).toBe(1);
+    expect(waitingCount(mergePending(wrong, { approvals: [], more: false }))).toBe(1);
   });
 });

@@ -12,6 +12,7 @@ import {
   type Connection,
   type Socket,
 } from '../../pwa/src/core/stream.ts';
+import { TestTimers } from './support/timers.ts';
 
 class TestSocket implements Socket {
   onmessage: Socket['onmessage'] = null;
@@ -36,32 +37,6 @@ class TestSocket implements Socket {
   }
 }
 
-class TestTimers {
-  time = 1_000_000;
-  #next = 1;
-  readonly #waiting = new Map<number, { readonly at: number; readonly action: () => void }>();
-  now = (): number => this.time;
-  set = (action: () => void, ms: number): number => {
-    this.#waiting.set(this.#next, { at: this.time + ms, action });
-    return this.#next++;
-  };
-  clear = (id: number): void => {
-    this.#waiting.delete(id);
-  };
-  /** Lets time pass, running what is due in its order. */
-  pass(ms: number): void {
-    const end = this.time + ms;
-    for (;;) {
-      const due = [...this.#waiting].filter(([, timer]) => timer.at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#waiting.delete(due[0]);
-      this.time = due[1].at;
-      due[1].action();
-    }
-    this.time = end;
-  }
-}
-
 function notice(seq: number): StreamFrame {
   const at = '2026-03-01T10:00:00.000Z';
   return {
@@ -75,7 +50,16 @@ function setUp() {
   const sockets: TestSocket[] = [];
   const states: Connection[] = [];
   const seen: number[] = [];
-  const world = { hidden: false, seq: 0, snapshotSeq: 0, refreshes: 0, unreadable: 0, mayRetry: true, refuse: false };
+  const world = {
+    hidden: false,
+    looking: true,
+    seq: 0,
+    snapshotSeq: 0,
+    refreshes: 0,
+    unreadable: 0,
+    mayRetry: true,
+    refuse: false,
+  };
   let position: { epoch: string; seq: number } | undefined;
   let answer: (() => void) | undefined;
   const take = (seq: number) => {
@@ -96,6 +80,7 @@ function setUp() {
       timers,
       random: () => 1,
       hidden: () => world.hidden,
+      looking: () => world.looking,
     },
     {
       position: () => position,
@@ -139,6 +124,26 @@ function setUp() {
   };
   return { timers, sockets, states, seen, world, stream, last, snapshot, startAt };
 }
+
+describe('presence', () => {
+  it('is told at every greeting and whenever it changes, not before', () => {
+    const { stream, last, world, startAt, sockets } = setUp();
+    const said = () => last().sent.filter((text) => text.includes('looking'));
+    startAt(3);
+    expect(said()).toEqual(['{"frame":"looking","looking":true}']);
+    world.looking = false;
+    stream.lookingChanged();
+    expect(said().at(-1)).toBe('{"frame":"looking","looking":false}');
+    last().onclose?.();
+    stream.retryNow();
+    expect(sockets).toHaveLength(2);
+    world.looking = true;
+    stream.lookingChanged();
+    expect(said()).toEqual([]);
+    last().frame({ frame: 'hello', mode: 'resumed', epoch: 'e', seq: 3 });
+    expect(said()).toEqual(['{"frame":"looking","looking":true}']);
+  });
+});
 
 describe('the live line', () => {
   it('starts without a number, and hands on the events that came while the snapshot was fetched, once and in order', async () => {
@@ -197,7 +202,7 @@ describe('the live line', () => {
     startAt(1);
     timers.pass(SILENCE_MAX - 1);
     last().frame({ frame: 'ping', seq: 1 });
-    expect(last().sent).toEqual([JSON.stringify({ frame: 'pong' })]);
+    expect(last().sent.at(-1)).toBe(JSON.stringify({ frame: 'pong' }));
     timers.pass(SILENCE_MAX - 1);
     expect(states.at(-1)?.state).toBe('live');
     timers.pass(1);

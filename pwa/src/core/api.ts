@@ -3,6 +3,12 @@
  * hub's own words, what did not reach it as `unreachable`.
  */
 import type { z } from 'zod';
+import {
+  Preferences,
+  WaitsPage,
+  type PreferencesPatch,
+  type PushSubscription,
+} from '../../../src/protocol/attention.ts';
 import { ErrorBody, IntercomError } from '../../../src/protocol/errors.ts';
 import { MessageStatus, MissionsPage, ThreadPage } from '../../../src/protocol/machine-api.ts';
 import { Mission, MissionLogPage } from '../../../src/protocol/mission.ts';
@@ -10,6 +16,7 @@ import { Approval, Machine, Trace } from '../../../src/protocol/model.ts';
 import {
   ApprovalsPage,
   Me,
+  PushKey,
   Snapshot,
   ThreadsPage,
   type DecisionRequest,
@@ -25,7 +32,7 @@ export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
 
 /** What a caller hands in: the schema's output with everything that has a default left open. */
 export type Decision = Pick<DecisionRequest, 'verdict' | 'shownHash'> &
-  Partial<Pick<DecisionRequest, 'scope' | 'reason' | 'suggestion'>>;
+  Partial<Pick<DecisionRequest, 'scope' | 'reason' | 'suggestion' | 'answers'>>;
 export type NewMessage = Pick<OperatorSubmit, 'body'> & Partial<OperatorSubmit>;
 
 export type NewMission = Pick<OperatorMission, 'machine' | 'project' | 'text'> & Partial<OperatorMission>;
@@ -57,6 +64,13 @@ export interface Api {
   revokeMachine(id: string): Promise<Machine>;
   rotateMachine(id: string): Promise<Machine>;
   removeMachine(id: string): Promise<void>;
+  /** The newest waits of these days, behind `before`. */
+  waits(days: number, before: string | undefined): Promise<WaitsPage>;
+  preferences(): Promise<Preferences>;
+  changePreferences(patch: PreferencesPatch): Promise<Preferences>;
+  pushKey(): Promise<string>;
+  subscribePush(subscription: PushSubscription): Promise<void>;
+  unsubscribePush(endpoint: string): Promise<void>;
 }
 
 export function createApi(fetcher: Fetch): Api {
@@ -93,6 +107,12 @@ export function createApi(fetcher: Fetch): Api {
     revokeMachine: (id) => call('POST', `/machines/${at(id)}/revoke`, Machine, {}),
     rotateMachine: (id) => call('POST', `/machines/${at(id)}/rotate`, Machine, {}),
     removeMachine: (id) => order('DELETE', `/machines/${at(id)}`),
+    waits: (days, before) => call('GET', `/attention/waits${paging(before)}&days=${days}`, WaitsPage),
+    preferences: () => call('GET', '/preferences', Preferences),
+    changePreferences: (patch) => call('PATCH', '/preferences', Preferences, patch),
+    pushKey: async () => (await call('GET', '/push', PushKey)).publicKey,
+    subscribePush: (subscription) => order('POST', '/push/subscriptions', subscription),
+    unsubscribePush: (endpoint) => order('POST', '/push/subscriptions/remove', { endpoint }),
   };
 }
 

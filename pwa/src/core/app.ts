@@ -4,6 +4,7 @@
  *
  * Invariant: what is said to have happened has happened: every success comes from an answer of the hub.
  */
+import type { Preferences, PreferencesPatch, WaitsPage } from '../../../src/protocol/attention.ts';
 import type { IntercomError } from '../../../src/protocol/errors.ts';
 import { toIntercomError } from '../../../src/protocol/errors.ts';
 import type { HubEvent } from '../../../src/protocol/events.ts';
@@ -13,6 +14,9 @@ import type { MessageStatus } from '../../../src/protocol/machine-api.ts';
 import type { Mission } from '../../../src/protocol/mission.ts';
 import type { Api, Decision, MissionOrder, NewMessage, NewMission } from './api.ts';
 import { answerInto, boundedMissions, holeAfter, openLog, pageInto, sortedMissions } from './mission-state.ts';
+import { newsOf } from './news.ts';
+import { PushNotices, type PushBrowser } from './push.ts';
+import type { Route } from './routes.ts';
 import {
   applyEvent,
   fromSnapshot,
@@ -40,8 +44,18 @@ export type SignIn =
 
 export interface Toast {
   readonly id: string;
-  readonly tone: 'good' | 'bad' | 'calm';
+  readonly tone: 'good' | 'bad' | 'calm' | 'wait';
   readonly text: string;
+  /** What it is about: a newer one with the same key replaces it. */
+  readonly key?: string;
+  /** Where one goes on from here. */
+  readonly route?: Route;
+}
+/** The page that the app is in. */
+export interface PageDeps {
+  readonly hidden: () => boolean;
+  readonly route: () => Route;
+  readonly push: PushBrowser;
 }
 const TOASTS_MAX = 4;
 const TOLD_MAX = 1_000;
@@ -57,12 +71,20 @@ export class App {
   readonly problem = createStore<IntercomError | undefined>(undefined);
   /** Messages that the hub was told of as shown, or is being told of. */
   private readonly told = new Set<string>();
+  readonly push: PushNotices;
   private readonly api: Api;
+  private readonly page: PageDeps;
   private readonly stream: EventStream;
 
-  constructor(api: Api, deps: StreamDeps) {
+  constructor(api: Api, deps: StreamDeps, page: PageDeps) {
     this.api = api;
+    this.page = page;
     this.stream = new EventStream(deps, this.sink());
+    this.push = new PushNotices(page.push, {
+      pushKey: () => this.guarded(() => this.api.pushKey()),
+      subscribePush: (subscription) => this.guarded(() => this.api.subscribePush(subscription)),
+      unsubscribePush: (endpoint) => this.guarded(() => this.api.unsubscribePush(endpoint)),
+    });
   }
 
   /** Asks the hub who we are and goes live, or shows the way to sign in. */
@@ -74,6 +96,8 @@ export class App {
       if (this.failed(thrown).code === 'unauthorized') return;
     }
     this.stream.start();
+    // The hub may have lost the subscription of this browser; if it cannot be told now, the settings say so.
+    if (this.signIn.get().state === 'in') this.push.look().catch(() => undefined);
   }
 
   async signInWith(code: string): Promise<void> {
@@ -91,6 +115,7 @@ export class App {
   }
 
   async signOut(): Promise<void> {
+    await this.push.forget();
     await this.api.signOut();
     this.signedOut();
   }
@@ -101,6 +126,11 @@ export class App {
 
   visibilityChanged(): void {
     this.stream.visibilityChanged();
+  }
+
+  /** Somebody began or ceased to look at this page. */
+  lookingChanged(): void {
+    this.stream.lookingChanged();
   }
 
   /** Decides an approval as it was shown. Throws what the hub refused; `conflict` when somebody was first. */
@@ -222,9 +252,22 @@ export class App {
     await this.guarded(() => this.api.removeMachine(id));
   }
 
-  toast(tone: Toast['tone'], text: string): void {
-    const toast: Toast = { id: newId('log'), tone, text };
-    this.toasts.update((list) => [...list, toast].slice(-TOASTS_MAX));
+  async waits(days: number, before?: string): Promise<WaitsPage> {
+    return this.guarded(() => this.api.waits(days, before));
+  }
+
+  async preferences(): Promise<Preferences> {
+    return this.guarded(() => this.api.preferences());
+  }
+
+  async changePreferences(patch: PreferencesPatch): Promise<Preferences> {
+    return this.guarded(() => this.api.changePreferences(patch));
+  }
+
+  toast(tone: Toast['tone'], text: string, about: Pick<Toast, 'key' | 'route'> = {}): void {
+    const toast: Toast = { id: newId('log'), tone, text, ...about };
+    const others = (list: readonly Toast[]) => list.filter(({ key }) => key === undefined || key !== about.key);
+    this.toasts.update((list) => [...others(list), toast].slice(-TOASTS_MAX));
   }
 
   dismissToast(id: string): void {
@@ -290,11 +333,30 @@ export class App {
     return 'taken';
   }
 
+  /** A word about an event for who is on another screen; nobody sees the one of a hidden page, and it would be old news later. */
+  private tell(before: MeshState, event: HubEvent): void {
+    const news = newsOf(before, event);
+    if (news === undefined) return;
+    if (news.do === 'clear') {
+      this.toasts.update((list) =>
+        list.some(({ key }) => key === news.key) ? list.filter(({ key }) => key !== news.key) : list,
+      );
+      return;
+    }
+    const isOnScreen = news.tone === 'wait' && this.page.route().at === 'attention';
+    if (!isOnScreen && !this.page.hidden()) this.toast(news.tone, news.text, { key: news.key, route: news.route });
+  }
+
   private sink(): StreamSink {
     return {
       position: () => this.mesh.get(),
       refresh: () => this.refresh(),
-      event: (event: HubEvent) => this.event(event.seq, (state) => applyEvent(state, event)),
+      event: (event: HubEvent) => {
+        const before = this.mesh.get();
+        const result = this.event(event.seq, (state) => applyEvent(state, event));
+        if (before !== undefined && result === 'taken' && event.seq > before.seq) this.tell(before, event);
+        return result;
+      },
       unreadable: (seq) => {
         this.outdated.set(true);
         return this.event(seq, (state) => skipEvent(state, seq));

@@ -1,14 +1,16 @@
 /**
- * Light Markdown of agents' texts as a list of pieces: code blocks, inline code, bold. Nothing else, and never HTML: a piece is drawn as a
+ * Light Markdown of agents' texts as a list of pieces: code blocks, inline code, bold, headings. Nothing else, and never HTML: a piece is drawn as a
  * text node in an element of ours. Characters that nobody can see but that change what is read come out as pieces of their own.
  */
+type Kind = 'text' | 'bold' | 'heading' | 'code' | 'block';
 export type Piece =
-  | { readonly kind: 'text' | 'bold' | 'code' | 'block'; readonly text: string }
+  | { readonly kind: Kind; readonly text: string }
   /** A character that turns the writing direction or hides; `text` is its name. */
   | { readonly kind: 'hidden'; readonly text: string };
 
 /** Behind an opening fence only the name of a language may stand: it is not shown, so it must not hide a sentence. */
 const FENCE = /^```[\w+.#-]{0,20}[ \t]*\n([\s\S]*?)(?:\n```[ \t]*$|(?![\s\S]))/gm;
+const HEADING = /^#{1,6}[ \t]+(\S[^\n]*)$/gm;
 const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*/g;
 /** Direction overrides and isolates, zero-width space, byte order mark, tag characters. Joiners stay: emoji and scripts need them. */
 const HIDDEN = /[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff]|\udb40[\udc00-\udc7f]/g;
@@ -18,11 +20,11 @@ export function markdownPieces(text: string): Piece[] {
   const pieces: Piece[] = [];
   let from = 0;
   for (const match of text.matchAll(FENCE)) {
-    inline(trimEdge(text.slice(from, match.index), from > 0, true), pieces);
+    withHeadings(trimEdge(text.slice(from, match.index), from > 0, true), pieces);
     reveal('block', match[1] ?? '', pieces);
     from = match.index + match[0].length;
   }
-  inline(trimEdge(text.slice(from), from > 0, false), pieces);
+  withHeadings(trimEdge(text.slice(from), from > 0, false), pieces);
   return pieces;
 }
 
@@ -39,6 +41,17 @@ function trimEdge(text: string, afterBlock: boolean, beforeBlock: boolean): stri
   return beforeBlock && start.endsWith('\n') ? start.slice(0, -1) : start;
 }
 
+/** Headings stand on lines of their own; the line ends stay in the texts around them. */
+function withHeadings(text: string, pieces: Piece[]): void {
+  let from = 0;
+  for (const match of text.matchAll(HEADING)) {
+    inline(text.slice(from, match.index), pieces);
+    reveal('heading', match[1] ?? '', pieces);
+    from = match.index + match[0].length;
+  }
+  inline(text.slice(from), pieces);
+}
+
 function inline(text: string, pieces: Piece[]): void {
   let from = 0;
   for (const match of text.matchAll(INLINE)) {
@@ -50,7 +63,7 @@ function inline(text: string, pieces: Piece[]): void {
   reveal('text', text.slice(from), pieces);
 }
 
-function reveal(kind: 'text' | 'bold' | 'code' | 'block', text: string, pieces: Piece[]): void {
+function reveal(kind: Kind, text: string, pieces: Piece[]): void {
   let from = 0;
   for (const match of text.matchAll(HIDDEN)) {
     if (match.index > from) pieces.push({ kind, text: text.slice(from, match.index) });

@@ -3,7 +3,9 @@
  * out of the address bar before it is used.
  */
 export type Route =
-  | { readonly at: 'approvals' }
+  | { readonly at: 'attention' }
+  | { readonly at: 'waits' }
+  | { readonly at: 'settings' }
   | { readonly at: 'threads' }
   | { readonly at: 'thread'; readonly id: string }
   | { readonly at: 'missions' }
@@ -20,11 +22,14 @@ export function parseRoute(hash: string): Route {
     case 'missions':
       return rest === '' ? { at: 'missions' } : { at: 'mission', id: rest };
     case 'machines':
-      return { at: 'machines' };
+    case 'waits':
+    case 'settings':
+      return { at: first };
     case 'sign-in':
-      return rest === '' ? { at: 'approvals' } : { at: 'sign-in', code: rest };
+      return rest === '' ? { at: 'attention' } : { at: 'sign-in', code: rest };
+    // Also what the first screen was called before, in links that people kept.
     default:
-      return { at: 'approvals' };
+      return { at: 'attention' };
   }
 }
 

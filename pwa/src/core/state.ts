@@ -19,6 +19,7 @@ import type {
   Thread,
 } from '../../../src/protocol/model.ts';
 import type { Snapshot } from '../../../src/protocol/operator-api.ts';
+import { announcementInto, attentionOf, usageInto, waitInto, type AttentionState } from './attention-state.ts';
 import { boundedMissions, entriesInto, withMission, type Logs, type Missions } from './mission-state.ts';
 
 /** Decided approvals that stay in memory; older ones are the hub's to tell. */
@@ -61,6 +62,7 @@ export interface MeshState {
   readonly missions: Missions;
   /** The logs of opened missions, newest opened last. */
   readonly logs: Logs;
+  readonly attention: AttentionState;
 }
 
 /** The state that a snapshot describes. Opened conversations of the state before stay; their screens refetch them. */
@@ -83,6 +85,7 @@ export function fromSnapshot(snapshot: Snapshot, before?: MeshState): MeshState 
     opened: before?.opened ?? new Map<string, OpenedThread>(),
     missions: boundedMissions(byKey(snapshot.missions, (mission) => mission.id)),
     logs: before?.logs ?? new Map(),
+    attention: attentionOf(snapshot),
   };
 }
 
@@ -133,9 +136,11 @@ function changesOf(state: MeshState, event: HubEvent): Partial<MeshState> {
     case 'mission.changed':
       return { missions: withMission(state.missions, event.mission) };
     case 'wait.changed':
+      return { attention: waitInto(state.attention, event.wait) };
     case 'usage.changed':
+      return { attention: usageInto(state.attention, event.machineId, event.usage) };
     case 'announcement':
-      return {};
+      return { attention: announcementInto(state.attention, event.announcement) };
     case 'mission.log':
       return { logs: entriesInto(state.logs, event.missionId, event.entries) };
     case 'system.notice':
@@ -228,11 +233,6 @@ export function mergePending(
   const merged = page.approvals.reduce(mergeApproval, state);
   if (unlisted === undefined || last === undefined || !page.more) return { ...merged, unlisted: undefined };
   return { ...merged, unlisted: { count: Math.max(1, unlisted.count - fresh), after: last.id } };
-}
-
-/** How many wait, also those that are not here. */
-export function pendingCount(state: MeshState): number {
-  return pendingApprovals(state).length + (state.unlisted?.count ?? 0);
 }
 
 function unlistedOf(snapshot: Snapshot): Unlisted | undefined {

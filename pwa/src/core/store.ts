@@ -38,9 +38,28 @@ export function watch<T>(store: Store<T>, seen: T, changed: () => void): () => v
 
 /** The store's value; the component is drawn again when it changes. */
 export function useStore<T>(store: Store<T>): T {
+  return useStoreBy(store, now);
+}
+
+/** The same, drawn when `schedule` says so: many changes until then are one. */
+export function useStoreBy<T>(store: Store<T>, schedule: (draw: () => void) => void): T {
   const [, redraw] = useState({});
   const drawn = store.get();
   // Subscribing comes after drawing; what changed in between counts too.
-  useLayoutEffect(() => watch(store, drawn, () => redraw({})), [store]);
+  useLayoutEffect(() => {
+    let planned = false;
+    return watch(store, drawn, () => {
+      if (planned) return;
+      planned = true;
+      schedule(() => {
+        planned = false;
+        redraw({});
+      });
+    });
+  }, [store]);
   return drawn;
+}
+
+function now(draw: () => void): void {
+  draw();
 }

@@ -6,7 +6,7 @@
  * growing, spread-out pauses; a page that nobody sees for five minutes lets go of its line and takes it up when it is looked at again.
  */
 import { z } from 'zod';
-import type { HubEvent } from '../../../src/protocol/events.ts';
+import type { ClientFrame, HubEvent } from '../../../src/protocol/events.ts';
 import { StreamFrame } from '../../../src/protocol/events.ts';
 import type { IntercomError } from '../../../src/protocol/errors.ts';
 
@@ -67,6 +67,8 @@ export interface StreamDeps {
   /** 0 … 1. */
   readonly random: () => number;
   readonly hidden: () => boolean;
+  /** A person looks at this page. */
+  readonly looking: () => boolean;
 }
 
 type Item = { readonly seq: number; readonly event: HubEvent | undefined };
@@ -133,6 +135,15 @@ export class EventStream {
     }
   }
 
+  /** Tells the hub whether a person looks at this page; at every greeting, and when it changes. */
+  lookingChanged(): void {
+    if (this.greeted) this.say({ frame: 'looking', looking: this.deps.looking() });
+  }
+
+  private say(frame: ClientFrame): void {
+    this.socket?.send(JSON.stringify(frame));
+  }
+
   private pause(): void {
     this.mode = 'paused';
     this.drop();
@@ -179,6 +190,7 @@ export class EventStream {
       case 'hello':
         this.greeted = true;
         this.heard();
+        this.lookingChanged();
         if (frame.mode === 'resumed') this.live();
         else this.refresh();
         return;
@@ -186,7 +198,7 @@ export class EventStream {
         this.take({ seq: frame.event.seq, event: frame.event });
         return;
       case 'ping':
-        this.socket?.send(JSON.stringify({ frame: 'pong' }));
+        this.say({ frame: 'pong' });
         return;
     }
   }

@@ -39,6 +39,15 @@ export function until(time: string, now: number): string | undefined {
   return ms <= 0 ? undefined : `in ${span(ms)}`;
 }
 
+/** "in 1 h 29 min": to the minute while that counts; undefined when it is over. */
+export function untilReset(time: string, now: number): string | undefined {
+  const ms = Date.parse(time) - now;
+  if (ms <= 0 || ms >= DAY) return until(time, now);
+  const minutes = Math.max(1, Math.round(ms / MINUTE));
+  if (minutes < 60) return `in ${minutes} min`;
+  return minutes % 60 === 0 ? `in ${minutes / 60} h` : `in ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** The clock time, with the day where it is not today's. */
 export function clockTime(time: string, now: number): string {
   const date = new Date(time);
@@ -70,8 +79,11 @@ export function longSpan(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Made once: a formatter costs a thousand times what it formats, and every age on screen has one of these behind it. */
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+
 export function fullTime(time: string): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+  return FULL.format(new Date(time));
 }
 
 /** The next redraw sees this moment; for times that were just set. */

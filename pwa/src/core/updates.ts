@@ -19,6 +19,14 @@ export async function registerWorker(): Promise<void> {
   watch(registration);
 }
 
+/** A notice was pressed while this page was open: the worker brought it to the front and says where to go. */
+export function onOpenedFromNotice(open: (path: string) => void): void {
+  if (!('serviceWorker' in navigator)) return;
+  navigator.serviceWorker.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    if (typeof data === 'object' && data !== null && 'open' in data && typeof data.open === 'string') open(data.open);
+  });
+}
+
 function watch(current: ServiceWorkerRegistration): void {
   if (current.waiting !== null && navigator.serviceWorker.controller !== null) updateReady.set(true);
   current.addEventListener('updatefound', () => {

@@ -31,16 +31,24 @@ const SCOPE_RESULT: Readonly<Record<GrantScope, string>> = {
 };
 
 /** What a button that allows says. */
-export function allowLabel({ kind }: Approval, scope: GrantScope): string {
+export function allowLabel({ kind, subject }: Approval, scope: GrantScope): string {
+  if (subject.kind === 'tool' && subject.plan === true && scope === 'once') return 'Go ahead';
   if (kind === 'join') return 'Let it join';
   if (kind === 'launch' && scope === 'once') return 'Start it';
   if (isOfMission(kind) && scope === 'mission') return 'Allow in this mission';
   return SCOPE_LABEL[scope];
 }
 
+function deniedWords({ subject }: Approval): string {
+  if (subject.kind === 'question') return 'Declined';
+  return subject.kind === 'tool' && subject.plan === true ? 'Sent back' : 'Denied';
+}
+
 function allowedWords({ kind, subject }: Approval, { scope, suggestion }: Decision): string {
+  if (subject.kind === 'question') return 'Answered';
   const taken = subject.kind === 'tool' && suggestion !== undefined ? subject.suggestions[suggestion] : undefined;
   if (taken !== undefined) return `${taken}: allowed`;
+  if (subject.kind === 'tool' && subject.plan === true && scope === 'once') return 'Plan taken';
   if (isOfMission(kind) && scope === 'mission') return 'Allowed in this mission';
   return SCOPE_RESULT[scope];
 }
@@ -66,7 +74,7 @@ export function surfaceLabel(surface: Surface): string {
 export function decisionSentence(approval: Approval): string {
   const decision = approval.decision;
   if (decision === undefined) return APPROVAL_LABEL[approval.state].text;
-  const how = decision.verdict === 'allow' ? allowedWords(approval, decision) : 'Denied';
+  const how = decision.verdict === 'allow' ? allowedWords(approval, decision) : deniedWords(approval);
   return `${how} by ${decision.by} ${surfaceLabel(decision.via)}`;
 }
 
@@ -184,8 +192,11 @@ const SESSION_LABEL: Readonly<Record<SessionState, { readonly text: string; read
 
 export function sessionStateLabel(session: Session): { readonly text: string; readonly tone: Tone } {
   if (session.state === 'waiting' && session.waiting !== undefined) {
+    // Nobody owes a limit of the provider an answer.
+    if (session.waiting.kind === 'rate_limit') return { text: session.waiting.what, tone: 'calm' };
     return { text: `Waits: ${session.waiting.what}`, tone: 'wait' };
   }
+  if (session.stalledSince !== undefined) return { text: 'Silent', tone: 'bad' };
   return SESSION_LABEL[session.state];
 }
 

@@ -7,10 +7,14 @@ import type {
   MessageSubject,
   ToolSubject,
 } from '../../../src/protocol/model.ts';
+import { describeAddress } from '../core/addresses.ts';
+import { mayAct } from '../core/app.ts';
+import { looksLikeDiff } from '../core/diff.ts';
 import { hrefOf } from '../core/routes.ts';
 import type { MeshState } from '../core/state.ts';
 import { KIND_LABEL, limitWords, plainTitle } from '../core/words.ts';
-import { describeAddress, RouteLine } from '../ui/route-line.tsx';
+import { DiffText } from '../ui/diff.tsx';
+import { RouteLine } from '../ui/route-line.tsx';
 import { AgentText } from '../ui/text.tsx';
 
 export function subjectLabel(subject: ApprovalSubject): string {
@@ -33,6 +37,8 @@ export function SubjectBody(props: {
   readonly state: MeshState;
   readonly subject: ApprovalSubject;
   readonly titleId: string;
+  /** The session that asks stands above already. */
+  readonly hasWho: boolean;
 }) {
   const { state, subject, titleId } = props;
   switch (subject.kind) {
@@ -41,7 +47,7 @@ export function SubjectBody(props: {
     case 'launch':
       return <LaunchBody state={state} subject={subject} titleId={titleId} />;
     case 'tool':
-      return <ToolBody state={state} subject={subject} titleId={titleId} />;
+      return <ToolBody state={state} subject={subject} titleId={titleId} hasWho={props.hasWho} />;
     case 'question':
       return <QuestionBody state={state} subject={subject} titleId={titleId} />;
     case 'message':
@@ -50,23 +56,59 @@ export function SubjectBody(props: {
   }
 }
 
+/** What is to be known before one answers; the questions themselves stand where they are answered. */
 function QuestionBody(props: {
   readonly state: MeshState;
   readonly subject: QuestionSubject;
   readonly titleId: string;
 }) {
   const { state, subject } = props;
-  const from = describeAddress(state, subject.from);
+  const { who, where } = describeAddress(state, subject.from);
   return (
     <>
-      <h2 id={props.titleId}>
-        {subject.agent} at {from.who} asks
+      <h2 class="visually-hidden" id={props.titleId}>
+        {who} on {where} asks
       </h2>
-      {subject.context !== undefined && <AgentText text={subject.context} />}
-      {subject.questions.map(({ id, text }) => (
-        <AgentText key={id} text={text} />
-      ))}
+      {subject.context !== undefined && (
+        <div class="quote">
+          <AgentText text={subject.context} />
+        </div>
+      )}
+      {subject.cut && <Cut />}
+      {!mayAct(state.me) && (
+        <ol class="questions-read">
+          {subject.questions.map((question) => (
+            <li key={question.id}>
+              <AgentText text={question.text} />
+              <ul>
+                {question.options.map((option, index) => (
+                  <li key={index}>{option.label}</li>
+                ))}
+              </ul>
+            </li>
+          ))}
+        </ol>
+      )}
+      <OfMission missionId={subject.missionId} />
     </>
+  );
+}
+
+/** More than what could be sent here. */
+function Cut() {
+  return (
+    <p class="bar tone-wait">
+      <span>This is longer than what could be sent here. Look at the agent’s terminal before you decide.</span>
+    </p>
+  );
+}
+
+function OfMission({ missionId }: { readonly missionId: string | undefined }) {
+  if (missionId === undefined) return null;
+  return (
+    <p class="card-thread">
+      <a href={hrefOf({ at: 'mission', id: missionId })}>The mission that it works on</a>
+    </p>
   );
 }
 
@@ -180,41 +222,59 @@ function LaunchBody(props: { readonly state: MeshState; readonly subject: Launch
   );
 }
 
-function ToolBody(props: { readonly state: MeshState; readonly subject: ToolSubject; readonly titleId: string }) {
-  const { state, subject } = props;
+function ToolBody(props: {
+  readonly state: MeshState;
+  readonly subject: ToolSubject;
+  readonly titleId: string;
+  readonly hasWho: boolean;
+}) {
+  const { state, subject, hasWho } = props;
   const { who, where } = describeAddress(state, subject.from);
+  const isPlan = subject.plan === true;
   return (
     <>
-      <h2 class="tool-title" id={props.titleId}>
-        {who} wants to use {subject.tool}
+      <h2 class={hasWho && isPlan ? 'visually-hidden' : 'tool-title'} id={props.titleId}>
+        {hasWho && <span class="visually-hidden">{who}: </span>}
+        {toolTitle(hasWho ? '' : who, subject)}
       </h2>
       {subject.intent !== undefined && <p class="tool-intent">{subject.intent}</p>}
-      <div class="quote mono">
-        <AgentText text={subject.input} exact />
-      </div>
-      {subject.cut && (
-        <p class="bar tone-wait">
-          <span>
-            The input is longer than what could be sent here. Look at the agent’s terminal before you allow it.
-          </span>
-        </p>
-      )}
+      <ToolInput subject={subject} />
+      {subject.cut && <Cut />}
       <dl class="facts">
-        <dt>Session</dt>
-        <dd>
-          {where} ({subject.agent})
-        </dd>
-        <dt>Directory</dt>
-        <dd class="mono">{subject.cwd}</dd>
-        {subject.missionId !== undefined && (
+        {!hasWho && (
           <>
-            <dt>Mission</dt>
+            <dt>Session</dt>
             <dd>
-              <a href={hrefOf({ at: 'mission', id: subject.missionId })}>Open it</a>
+              {where} ({subject.agent})
             </dd>
           </>
         )}
+        <dt>Directory</dt>
+        <dd class="mono">{subject.cwd}</dd>
       </dl>
+      <OfMission missionId={subject.missionId} />
     </>
+  );
+}
+
+/** "infra wants to use Bash", or "Wants to use Bash" where the session stands above. */
+function toolTitle(who: string, { plan, tool }: ToolSubject): string {
+  const title = plan === true ? `${who} has a plan` : `${who} wants to use ${tool}`;
+  return who === '' ? `${title.charAt(1).toUpperCase()}${title.slice(2)}` : title;
+}
+
+/** A plan reads as a text, an edit as what goes and what comes, everything else exactly as it will run. */
+function ToolInput({ subject }: { readonly subject: ToolSubject }) {
+  if (subject.plan === true) {
+    return (
+      <div class="quote plan">
+        <AgentText text={subject.input} />
+      </div>
+    );
+  }
+  return (
+    <div class="quote mono">
+      {looksLikeDiff(subject.input) ? <DiffText text={subject.input} /> : <AgentText text={subject.input} exact />}
+    </div>
   );
 }

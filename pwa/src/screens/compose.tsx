@@ -2,46 +2,28 @@
 import { useId, useState } from 'preact/hooks';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { Message, Thread } from '../../../src/protocol/model.ts';
+import { describeAddress } from '../core/addresses.ts';
 import type { App } from '../core/app.ts';
 import type { NewMessage } from '../core/api.ts';
+import { useDraft, type Drafts } from '../core/drafts.ts';
 import { isHuman, type MeshState } from '../core/state.ts';
 import { Dialog, Problem, useAction } from '../ui/bits.tsx';
 import { SendIcon } from '../ui/icons.tsx';
-import { describeAddress } from '../ui/route-line.tsx';
-
 interface Draft {
   readonly text: string;
   /** The idempotency key of this text. */
   readonly key: string;
 }
-const drafts = new Map<string, Draft>();
-/** Drafts that are kept; the oldest goes first. */
-const DRAFTS_MAX = 50;
+const messages: Drafts<Draft> = new Map();
 
-function useDraft(place: string): {
+function useMessageDraft(place: string): {
   readonly draft: Draft;
   readonly write: (text: string) => void;
   readonly clear: () => void;
 } {
-  const [draft, setDraft] = useState<Draft>(() => drafts.get(place) ?? { text: '', key: newId('log') });
-  const keep = (next: Draft) => {
-    drafts.delete(place);
-    drafts.set(place, next);
-    for (const oldest of drafts.keys()) {
-      if (drafts.size <= DRAFTS_MAX) break;
-      drafts.delete(oldest);
-    }
-    setDraft(next);
-  };
-  return {
-    draft,
-    // Another text is another message.
-    write: (text) => keep({ text, key: newId('log') }),
-    clear: () => {
-      drafts.delete(place);
-      setDraft({ text: '', key: newId('log') });
-    },
-  };
+  const { draft, keep, forget } = useDraft(messages, place, () => ({ text: '', key: newId('log') }));
+  // Another text is another message.
+  return { draft, write: (text) => keep({ text, key: newId('log') }), clear: forget };
 }
 
 export function Compose(props: {
@@ -55,7 +37,7 @@ export function Compose(props: {
   const last = props.messages.findLast((message) => !isHuman(message.from) && recipients.includes(message.from));
   const [chosen, setChosen] = useState<string | undefined>(undefined);
   const to = chosen ?? last?.from ?? recipients[0];
-  const { draft, write, clear } = useDraft(thread.id);
+  const { draft, write, clear } = useMessageDraft(thread.id);
   const { busy, error, run } = useAction();
   const id = useId();
   if (to === undefined) return null;
@@ -126,7 +108,7 @@ export function NewMessageDialog(props: {
 }) {
   const { app, to } = props;
   const { who, where } = describeAddress(props.state, to);
-  const { draft, write, clear } = useDraft(`new:${to}`);
+  const { draft, write, clear } = useMessageDraft(`new:${to}`);
   const [answer, setAnswer] = useState(true);
   const { busy, error, run } = useAction();
   const id = useId();

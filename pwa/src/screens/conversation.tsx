@@ -1,12 +1,12 @@
 /** One thread as a conversation, its messages with their states, and a box to write into it. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Message } from '../../../src/protocol/model.ts';
+import { describeAddress } from '../core/addresses.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { isHuman, machineName, sortedMessages, type MeshState } from '../core/state.ts';
 import { messageStateLabel, plainTitle } from '../core/words.ts';
 import { Ago, Chip, Problem, useAction, useFetch } from '../ui/bits.tsx';
 import { BackIcon } from '../ui/icons.tsx';
-import { describeAddress } from '../ui/route-line.tsx';
 import { AgentText } from '../ui/text.tsx';
 import { Compose } from './compose.tsx';
 import { TraceDialog } from './trace.tsx';

@@ -8,6 +8,7 @@ import { Ago, Chip, Command, Empty } from '../ui/bits.tsx';
 import { NewMessageDialog } from './compose.tsx';
 import { MachineActions } from './machine-actions.tsx';
 import { NewMissionDialog } from './new-mission.tsx';
+import { UsageOfMachine } from './usage.tsx';
 
 /** Signed requests bear 60 s of difference; from here on somebody should look (seconds). */
 const CLOCK_WARN = 10;
@@ -22,7 +23,7 @@ export function MachinesScreen({ app, state }: { readonly app: App; readonly sta
       <h1>Machines</h1>
       {machines.length === 0 && (
         <Empty title="No machine has joined yet">
-          <p>On a machine with agents, run this. It shows a code, and a card appears under Approvals.</p>
+          <p>On a machine with agents, run this. It shows a code, and a card appears under Attention.</p>
           <Command text={`intercom join ${location.origin}`} />
         </Empty>
       )}
@@ -36,7 +37,7 @@ export function MachinesScreen({ app, state }: { readonly app: App; readonly sta
       {machines.length > 0 && (
         <div class="join-hint">
           <h2>Add a machine</h2>
-          <p>Run this on it. It shows a code, and a card appears under Approvals.</p>
+          <p>Run this on it. It shows a code, and a card appears under Attention.</p>
           <Command text={`intercom join ${location.origin}`} />
         </div>
       )}
@@ -78,6 +79,7 @@ function MachineCard(props: {
     .filter((agent) => agent.machine === machine.id)
     .sort((a, b) => b.sessions.length - a.sessions.length || a.address.localeCompare(b.address));
   const status = STATUS[machine.status];
+  const used = state.attention.machines.get(machine.id) ?? [];
   const offset = machine.clockOffsetSeconds ?? 0;
   return (
     <article class={`card machine machine-${machine.status}`} data-machine={machine.id}>
@@ -116,6 +118,7 @@ function MachineCard(props: {
       ) : (
         <AgentList agents={agents} canWrite={mayAct(state.me)} onWrite={props.onWrite} onStart={props.onStart} />
       )}
+      {used.length > 0 && <UsageOfMachine used={used} />}
       {isOwner(state.me) && <MachineActions app={app} machine={machine} />}
     </article>
   );

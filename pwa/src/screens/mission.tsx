@@ -3,6 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { missionIsLive, missionIsOver } from '../../../src/protocol/mission-life.ts';
 import type { Mission, MissionResult } from '../../../src/protocol/mission.ts';
 import type { Approval } from '../../../src/protocol/model.ts';
+import { describeAddress } from '../core/addresses.ts';
 import type { MissionOrder } from '../core/api.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
@@ -11,7 +12,6 @@ import { clockTime, longSpan, useNow } from '../core/time.ts';
 import { limitWords, missionStateLabel } from '../core/words.ts';
 import { Ago, Chip, Problem, useAction, useFetch } from '../ui/bits.tsx';
 import { BackIcon, SendIcon } from '../ui/icons.tsx';
-import { describeAddress } from '../ui/route-line.tsx';
 import { AgentText } from '../ui/text.tsx';
 import { useSettled } from '../ui/settled.ts';
 import { ApprovalCard } from './approval-card.tsx';
@@ -33,7 +33,9 @@ export function MissionView(props: { readonly app: App; readonly state: MeshStat
   const label = missionStateLabel(mission);
   const isOver = missionIsOver(mission.state);
   const owed = pendingApprovals(state).filter(
-    ({ subject }) => (subject.kind === 'tool' || subject.kind === 'launch') && subject.missionId === mission.id,
+    ({ subject }) =>
+      (subject.kind === 'tool' || subject.kind === 'launch' || subject.kind === 'question') &&
+      subject.missionId === mission.id,
   );
   return (
     <section class="conversation mission" aria-labelledby="mission-title" data-mission-view={mission.id}>

@@ -1,13 +1,13 @@
 /** All missions, the living ones first, and beside the list (on a phone: instead of it) the opened one. */
 import { useState } from 'preact/hooks';
 import type { Mission } from '../../../src/protocol/mission.ts';
+import { describeAddress } from '../core/addresses.ts';
 import { mayAct, type App } from '../core/app.ts';
 import { OVER_MAX, sortedMissions } from '../core/mission-state.ts';
 import { hrefOf } from '../core/routes.ts';
 import type { MeshState } from '../core/state.ts';
 import { missionStateLabel, plainTitle } from '../core/words.ts';
 import { Ago, Chip, Empty, Problem, useAction } from '../ui/bits.tsx';
-import { describeAddress } from '../ui/route-line.tsx';
 import { MissionView } from './mission.tsx';
 import { NewMissionDialog } from './new-mission.tsx';
 

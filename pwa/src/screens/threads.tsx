@@ -1,12 +1,12 @@
 /** All conversations, newest first, and beside it (on a phone: instead of it) the opened one. */
 import { useState } from 'preact/hooks';
 import type { Thread } from '../../../src/protocol/model.ts';
+import { describeAddress } from '../core/addresses.ts';
 import type { App } from '../core/app.ts';
 import { hrefOf } from '../core/routes.ts';
 import { sortedThreads, THREADS_MAX, type MeshState } from '../core/state.ts';
 import { Ago, Chip, Command, Empty, Problem, useAction } from '../ui/bits.tsx';
 import { plainTitle } from '../core/words.ts';
-import { describeAddress } from '../ui/route-line.tsx';
 import { Conversation } from './conversation.tsx';
 
 /** As many as a snapshot brings; with fewer there are no older ones. */

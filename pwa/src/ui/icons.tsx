@@ -20,9 +20,17 @@ export function Mark() {
   );
 }
 
-export const ApprovalsIcon = () => (
+/** Somebody calls. */
+export const AttentionIcon = () => (
   <Icon>
-    <path d="M4 12.5 9 17.5 20 6.5" />
+    <circle cx="12" cy="12" r="2.4" />
+    <path d="M7.8 7.8a6 6 0 0 0 0 8.4M16.2 7.8a6 6 0 0 1 0 8.4M4.6 4.6a10.5 10.5 0 0 0 0 14.8M19.4 4.6a10.5 10.5 0 0 1 0 14.8" />
+  </Icon>
+);
+export const BellIcon = () => (
+  <Icon>
+    <path d="M6.5 16.5v-5.6a5.5 5.5 0 0 1 11 0v5.6l1.5 1.8H5z" />
+    <path d="M10.2 20.6a2 2 0 0 0 3.6 0" />
   </Icon>
 );
 export const ThreadsIcon = () => (

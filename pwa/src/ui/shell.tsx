@@ -1,16 +1,18 @@
 /** The frame around every screen: navigation, the state of the line, notices, toasts, theme, sign-out. */
 import type { ComponentChildren, FunctionComponent } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import type { App } from '../core/app.ts';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { App, Toast } from '../core/app.ts';
 import { hrefOf, type Route } from '../core/routes.ts';
-import { pendingCount, type MeshState } from '../core/state.ts';
+import { waitingCount } from '../core/sessions.ts';
+import type { MeshState } from '../core/state.ts';
 import { useStore } from '../core/store.ts';
 import { chooseTheme, theme, THEMES, type Theme } from '../core/theme.ts';
 import { ago, touchClock, useNow } from '../core/time.ts';
 import { takeUpdate, updateReady } from '../core/updates.ts';
 import {
-  ApprovalsIcon,
+  AttentionIcon,
   AutoIcon,
+  BellIcon,
   CloseIcon,
   ExitIcon,
   MachinesIcon,
@@ -27,7 +29,7 @@ interface Place {
   readonly icon: FunctionComponent;
 }
 const PLACES: readonly Place[] = [
-  { route: { at: 'approvals' }, label: 'Approvals', icon: ApprovalsIcon },
+  { route: { at: 'attention' }, label: 'Attention', icon: AttentionIcon },
   { route: { at: 'threads' }, label: 'Threads', icon: ThreadsIcon },
   { route: { at: 'missions' }, label: 'Missions', icon: MissionsIcon },
   { route: { at: 'machines' }, label: 'Machines', icon: MachinesIcon },
@@ -39,7 +41,8 @@ export function Shell(props: {
   readonly route: Route;
   readonly children: ComponentChildren;
 }) {
-  const waiting = pendingCount(props.state);
+  const { agents, approvals, unlisted } = props.state;
+  const waiting = useMemo(() => waitingCount(props.state), [agents, approvals, unlisted]);
   useEffect(() => {
     document.title = waiting === 0 ? 'intercom' : `(${waiting}) intercom`;
   }, [waiting]);
@@ -55,6 +58,15 @@ export function Shell(props: {
         </span>
         <Line app={props.app} />
         <div class="top-tools">
+          <a
+            class="icon-button"
+            href={hrefOf({ at: 'settings' })}
+            aria-label="Notices"
+            title="Notices"
+            {...(props.route.at === 'settings' ? { 'aria-current': 'page' as const } : {})}
+          >
+            <BellIcon />
+          </a>
           <ThemeButton />
           <SignOutButton app={props.app} name={props.state.me.name} />
         </div>
@@ -75,7 +87,7 @@ export function Shell(props: {
       </main>
       <Toasts app={props.app} />
       <p class="visually-hidden" role="status">
-        {waiting === 0 ? 'No approval waits.' : waiting === 1 ? 'One approval waits.' : `${waiting} approvals wait.`}
+        {waiting === 0 ? 'No one waits.' : waiting === 1 ? 'One thing waits.' : `${waiting} things wait.`}
       </p>
     </div>
   );
@@ -89,11 +101,12 @@ function skipToMain(event: Event): void {
 function isHere(route: Route, place: Route): boolean {
   if (route.at === 'thread') return place.at === 'threads';
   if (route.at === 'mission') return place.at === 'missions';
+  if (route.at === 'waits') return place.at === 'attention';
   return route.at === place.at;
 }
 
 function countAt(place: Place, waiting: number): number {
-  return place.route.at === 'approvals' ? waiting : 0;
+  return place.route.at === 'attention' ? waiting : 0;
 }
 
 function NavLink({ place, here, count }: { readonly place: Place; readonly here: boolean; readonly count: number }) {
@@ -227,22 +240,27 @@ function Toasts({ app }: { readonly app: App }) {
   return (
     <div class="toasts" role="status" aria-live="polite">
       {toasts.map((toast) => (
-        <ToastView key={toast.id} app={app} id={toast.id} tone={toast.tone} text={toast.text} />
+        <ToastView key={toast.id} app={app} toast={toast} />
       ))}
     </div>
   );
 }
 
-function ToastView(props: { readonly app: App; readonly id: string; readonly tone: string; readonly text: string }) {
-  const { app, id } = props;
+function ToastView({ app, toast }: { readonly app: App; readonly toast: Toast }) {
+  const { id, tone, text, route } = toast;
   useEffect(() => {
     const timer = setTimeout(() => app.dismissToast(id), TOAST_TIME);
     return () => clearTimeout(timer);
   }, [app, id]);
   return (
-    <div class={`toast tone-${props.tone}`}>
+    <div class={`toast tone-${tone}`}>
       <span class="lamp" aria-hidden="true" />
-      <span>{props.text}</span>
+      <span>{text}</span>
+      {route !== undefined && (
+        <a class="toast-link" href={hrefOf(route)} onClick={() => app.dismissToast(id)}>
+          Open
+        </a>
+      )}
       <button type="button" class="icon-button" aria-label="Close this message" onClick={() => app.dismissToast(id)}>
         <CloseIcon />
       </button>

@@ -2,12 +2,14 @@
 import { useState } from 'preact/hooks';
 import { foldedBeginning, markdownPieces, plainPieces, type Piece } from '../core/markup.ts';
 
-function PieceView({ piece }: { readonly piece: Piece }) {
+export function PieceView({ piece }: { readonly piece: Piece }) {
   switch (piece.kind) {
     case 'text':
       return <>{piece.text}</>;
     case 'bold':
       return <strong>{piece.text}</strong>;
+    case 'heading':
+      return <strong class="text-heading">{piece.text}</strong>;
     case 'code':
       return <code>{piece.text}</code>;
     case 'block':

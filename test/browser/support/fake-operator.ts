@@ -8,10 +8,11 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { IntercomError, parseWith, toIntercomError } from '../../../src/protocol/errors.ts';
-import type { HubEvent, NewHubEvent, StreamFrame } from '../../../src/protocol/events.ts';
+import { ClientFrame, type HubEvent, type NewHubEvent, type StreamFrame } from '../../../src/protocol/events.ts';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { Approval, Message, Thread } from '../../../src/protocol/model.ts';
 import { DecisionRequest, MachinePatch, OperatorSubmit, SignIn } from '../../../src/protocol/operator-api.ts';
+import { FakeAttention } from './fake-attention.ts';
 import { FakeMissions } from './fake-missions.ts';
 import { emptyScene, makeMessage, makeThread, past, type Scene } from './scene.ts';
 
@@ -63,6 +64,9 @@ export class FakeOperator {
     emit: (event) => this.emit(event),
     mayAct: () => this.role !== 'viewer',
   });
+  readonly attention = new FakeAttention({ scene: () => this.scene, emit: (event) => this.emit(event) });
+  /** What pages said: true while somebody looks. The newest last. */
+  readonly looking: boolean[] = [];
   /** Every call of the API: `GET /api/operator/snapshot`. */
   readonly calls: string[] = [];
   /** Called before every answer of the API; may throw what the hub would refuse. */
@@ -159,6 +163,10 @@ export class FakeOperator {
   #stream(socket: WebSocket, url: URL): void {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('message', (data: Buffer) => {
+      const frame = ClientFrame.parse(JSON.parse(data.toString('utf8')));
+      if (frame.frame === 'looking') this.looking.push(frame.looking);
+    });
     const [epoch, text] = (url.searchParams.get('after') ?? '').split(':');
     const after = Number(text);
     const seq = this.events.length;
@@ -230,6 +238,9 @@ export class FakeOperator {
     if (what === 'messages' && sub === 'shown') return this.#shown(id);
     if (what === 'messages' && method === 'POST') return this.#submit(parseWith(OperatorSubmit, body));
     if (what === 'machines') return this.#machine(method, id, sub, body);
+    if (what === 'attention' || what === 'preferences' || what === 'push') {
+      return this.attention.route(method, parts, body, before);
+    }
     if (what === 'missions') return this.missions.route(method, id, sub, body, before);
     throw new IntercomError('not_found', 'No such route.');
   }
@@ -256,6 +267,7 @@ export class FakeOperator {
       grants: [],
       notices,
       missions: this.missions.newest(50),
+      ...this.attention.snapshot(),
     };
   }
 
@@ -273,6 +285,7 @@ export class FakeOperator {
       at: past(0),
       ...(request.reason === undefined ? {} : { reason: request.reason }),
       ...(request.suggestion === undefined ? {} : { suggestion: request.suggestion }),
+      ...(request.answers === undefined ? {} : { answers: request.answers }),
     });
   }
 

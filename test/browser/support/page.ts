@@ -66,7 +66,7 @@ export function overflow(page: Page): Promise<number> {
 /** Controls that a finger would miss: everything to press or fill, but links inside a sentence, under 44 px in height. */
 export function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate<string[]>(`
-    [...document.querySelectorAll('button, summary, input:not([type=checkbox]), select, textarea, nav a, a.thread-row, label.check')]
+    [...document.querySelectorAll('button, summary, input:not([type=checkbox], [type=radio]), select, textarea, nav a, a.thread-row, label:has(input[type=checkbox], input[type=radio])')]
       .filter((element) => element.checkVisibility() && element.getBoundingClientRect().height < 43.5)
       .map((element) => element.outerHTML.slice(0, 120) + ' ' + element.getBoundingClientRect().height)
   `);

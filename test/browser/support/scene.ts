@@ -1,5 +1,6 @@
 /** A small mesh with one of everything, for looking at the app's layout: typed by the same schemas as the real one. */
 import { createHash } from 'node:crypto';
+import type { Announcement, Wait } from '../../../src/protocol/attention.ts';
 import { newId } from '../../../src/protocol/ids.ts';
 import type { Mission, MissionLogEntry } from '../../../src/protocol/mission.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   Thread,
   TraceStep,
 } from '../../../src/protocol/model.ts';
+import type { Snapshot } from '../../../src/protocol/operator-api.ts';
 
 export interface Scene {
   readonly machines: Machine[];
@@ -23,12 +25,17 @@ export interface Scene {
   readonly notices: SystemNotice[];
   readonly missions: Mission[];
   readonly logs: Map<string, MissionLogEntry[]>;
+  readonly usage: Snapshot['usage'];
+  /** Newest first. */
+  readonly announcements: Announcement[];
+  /** Newest first. */
+  readonly waits: Wait[];
 }
 
 export function emptyScene(): Scene {
   return {
     ...{ machines: [], agents: [], approvals: [], threads: [], messages: [], steps: new Map(), notices: [] },
-    ...{ missions: [], logs: new Map() },
+    ...{ missions: [], logs: new Map(), usage: { sessions: [], machines: [] }, announcements: [], waits: [] },
   };
 }
 

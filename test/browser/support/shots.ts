@@ -1,6 +1,7 @@
 /** Takes a picture of every screen in both themes and sizes; run by scripts/shots.mjs. */
 import { mkdirSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
+import { addAttention } from './attention-scene.ts';
 import { SIZES } from './chromium.ts';
 import { FakeOperator } from './fake-operator.ts';
 import { addMissions, RUNNING } from './mission-scene.ts';
@@ -14,6 +15,7 @@ export async function takeShots(browser: Browser, folder: string): Promise<void>
     for (const colorScheme of ['light', 'dark'] as const) {
       const hub = new FakeOperator();
       hub.scene = fullScene();
+      addAttention(hub.scene);
       addMissions(hub.scene);
       await hub.start();
       const context = await browser.newContext({
@@ -46,11 +48,12 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
   await page.getByRole('alert').waitFor();
   await shot('02-sign-in-problem');
   await page.goto(hub.signInLink());
-  await page.getByRole('heading', { name: 'Approvals' }).waitFor();
-  await shot('03-approvals');
-  await shot('04-approvals-full', true);
+  await page.getByRole('heading', { name: 'Attention' }).waitFor();
+  await shot('03-attention');
+  await shot('04-attention-full', true);
   await page.getByRole('button', { name: 'Deny' }).first().click();
   await shot('05-deny');
+  await attention(page, hub, shot);
   await page.goto(`${hub.url}/#/threads`);
   await page.getByRole('heading', { name: 'Threads' }).waitFor();
   await shot('06-threads');
@@ -88,7 +91,7 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
     },
   });
   await page.getByText('refuses the bot').waitFor();
-  await page.goto(`${hub.url}/#/approvals`);
+  await page.goto(`${hub.url}/#/attention`);
   await page.getByRole('button', { name: 'Allow once' }).last().click();
   await page.locator('.toast').waitFor();
   await hub.stop();
@@ -98,13 +101,31 @@ async function walk(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
   await hub.start();
   await page.reload();
   await page.getByText('Nothing waits for you').waitFor();
-  await shot('15-empty-approvals');
+  await shot('15-empty-attention');
   await page.goto(`${hub.url}/#/threads`);
   await shot('16-empty-threads');
   await page.goto(`${hub.url}/#/machines`);
   await shot('17-empty-machines');
   await page.goto(`${hub.url}/#/missions`);
   await shot('18-empty-missions');
+}
+
+async function attention(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {
+  const row = page.locator('.row-head').filter({ hasText: 'flaky tests' });
+  await row.click();
+  await row.scrollIntoViewIfNeeded();
+  await shot('30-session-open');
+  await page.getByRole('button', { name: 'By machine' }).click();
+  await shot('31-by-machine-full', true);
+  await page.goto(`${hub.url}/#/waits`);
+  await page.locator('[data-wait]').first().waitFor();
+  await shot('32-waits');
+  await page.goto(`${hub.url}/#/settings`);
+  await page.getByRole('heading', { name: 'What rings where' }).waitFor();
+  await page.getByText('Every day nothing rings').click();
+  await page.getByLabel('In the time of').waitFor();
+  await shot('33-settings');
+  await shot('34-settings-full', true);
 }
 
 async function missions(page: Page, hub: FakeOperator, shot: Shot): Promise<void> {

@@ -1,0 +1,50 @@
+/** Everything that waits, a line each: who, what, since when. Pressed, it goes to the card. */
+import { describeAddress } from '../core/addresses.ts';
+import { WAIT_LABEL } from '../core/attention-words.ts';
+import type { WaitingItem } from '../core/sessions.ts';
+import type { MeshState } from '../core/state.ts';
+import { plainTitle } from '../core/words.ts';
+import { Ago } from '../ui/bits.tsx';
+import { subjectLabel } from './approval-subject.tsx';
+
+export function WaitingIndex(props: { readonly state: MeshState; readonly items: readonly WaitingItem[] }) {
+  return (
+    <ul class="index" aria-label="Who waits">
+      {props.items.map((item) => {
+        const { who, what } = lineOf(props.state, item);
+        return (
+          <li key={item.id}>
+            <button type="button" class="index-link" onClick={() => goTo(item.id)}>
+              <span class="lamp" aria-hidden="true" />
+              <span class="index-who">{who}</span>
+              <span class="index-what">{what}</span>
+              <span class="index-age">
+                <Ago time={item.since} />
+              </span>
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function goTo(id: string): void {
+  const card = document.getElementById(id);
+  card?.scrollIntoView({ block: 'start', behavior: 'smooth' });
+  card?.focus({ preventScroll: true });
+}
+
+function lineOf(state: MeshState, item: WaitingItem): { readonly who: string; readonly what: string } {
+  if (item.kind === 'session') {
+    const { session } = item.row;
+    return { who: session.project, what: session.waiting === undefined ? 'waits' : WAIT_LABEL[session.waiting.kind] };
+  }
+  const { subject } = item.approval;
+  const label = subjectLabel(subject);
+  if (subject.kind === 'join') return { who: subject.displayName, what: label };
+  const { who } = describeAddress(state, subject.from);
+  if (subject.kind === 'tool' && subject.plan !== true) return { who, what: `${subject.tool}: ${subject.summary}` };
+  if (subject.kind === 'question') return { who, what: subject.summary };
+  return { who, what: subject.kind === 'tool' ? label : `${label}: ${plainTitle(subject.body)}` };
+}
