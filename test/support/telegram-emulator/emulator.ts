@@ -287,6 +287,7 @@ export class TelegramEmulator {
       const cancel = this.#clock.after(timeout * 1000, () => poll.end([]));
       const finish = (then: () => void) => {
         cancel();
+        request.socket.off('close', gone);
         if (this.#poll === poll) this.#poll = undefined;
         then();
       };
@@ -304,7 +305,8 @@ export class TelegramEmulator {
           ),
       };
       this.#poll = poll;
-      request.socket.once('close', () => poll.end([]));
+      const gone = () => poll.end([]);
+      request.socket.once('close', gone);
     });
   }
 
