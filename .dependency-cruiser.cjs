@@ -58,6 +58,12 @@ module.exports = {
       to: { path: 'node_modules/grammy' },
     },
     {
+      name: 'only-push-knows-web-push',
+      severity: 'error',
+      from: { path: '^src', pathNot: '^src/hub/push' },
+      to: { path: 'node_modules/(@types/)?web-push' },
+    },
+    {
       name: 'only-terminal-knows-node-pty',
       severity: 'error',
       from: { path: '^src', pathNot: '^src/daemon/terminal' },

@@ -21,6 +21,7 @@ import { DEFAULT_RETENTION, Housekeeping, type Retention } from './store/houseke
 import type { Notices } from './services.ts';
 import type { HubStore } from './store/hub-store.ts';
 import { sessionsOf } from './store/machines.ts';
+import { noteStop } from './store/sign-of-life.ts';
 import { HubTerminals } from './terminals/terminals.ts';
 
 export interface HubCoreOptions {
@@ -38,7 +39,7 @@ export interface HubCoreOptions {
   readonly retention?: Partial<Retention>;
   /** The names of the operators; where they are not told, every name is one. */
   readonly operators?: () => readonly string[];
-  /** When the newest event of the run before was stored; undefined: there was none. */
+  /** Until when the run before this one was at work; undefined: there was none. */
   readonly lastSign?: number | undefined;
 }
 
@@ -154,6 +155,9 @@ export async function createHubCore(options: HubCoreOptions): Promise<HubCore> {
       await approvals.stop();
       await messaging.stop();
       await missions.stop();
+      await store
+        .write(({ db }) => noteStop(db, clock.now()))
+        .catch((error: unknown) => log.debug({ err: error }, 'the time of the stop could not be noted'));
     },
   };
 }

@@ -29,9 +29,9 @@ import { pushKeys } from './push/keys.ts';
 import { HubPush } from './push/push.ts';
 import type { HubServices } from './services.ts';
 import { hubStatus, takeSnapshot } from './snapshot.ts';
-import { lastEventAt } from './store/events.ts';
 import { HubStore } from './store/hub-store.ts';
 import { machineById } from './store/machines.ts';
+import { lastSignOfLife } from './store/sign-of-life.ts';
 import { setValue } from './store/values.ts';
 
 export interface HubOptions {
@@ -121,7 +121,7 @@ class Hub implements RunningHub {
     });
     try {
       // Before anything of this run is in the log.
-      const lastSign = await store.read(lastEventAt);
+      const lastSign = await store.read(lastSignOfLife);
       const events = await StoredEventLog.open(store, clock, log);
       const shown = new StoredNotices(store, events, clock);
       notices = shown;
@@ -149,9 +149,10 @@ class Hub implements RunningHub {
       });
       const joins = joinsOf(options, clock, store, core);
       const push = new HubPush({
-        ...{ store, clock },
+        ...{ store, clock, log, ...config.push },
+        notifier: core.notifier,
+        operators: () => config.operators.map(({ name }) => name),
         keys: await pushKeys(paths.pushKeys),
-        allowPrivate: config.push.allowPrivate,
       });
       const parts = { store, core, notices: shown, policy, joins, operators, push };
       const hub = new Hub(options, clock, parts);
@@ -189,6 +190,7 @@ class Hub implements RunningHub {
     const { config, log } = this.#options;
     this.#http = await this.#listen();
     await this.#parts.core.start();
+    this.#parts.push.start();
     this.#timers.push(this.#clock.every(PROBE_MS, () => this.#probeStore()));
     this.#settled = this.#lookForTailnet();
     if (config.telegram.botToken !== undefined) await this.#startTelegram();
@@ -219,12 +221,13 @@ class Hub implements RunningHub {
 
   async #stop(): Promise<void> {
     const { log } = this.#options;
-    const { policy, core, store } = this.#parts;
+    const { policy, core, push, store } = this.#parts;
     for (const cancel of this.#timers.splice(0)) cancel();
     // Whatever one part does at its end, the others end too, and the store last.
     const parts: (() => Promise<void> | void)[] = [
       () => this.#telegram?.stop(),
       () => this.#http?.close(),
+      () => push.stop(),
       () => core.stop(),
       () => policy.stop(),
       () => store.close(),

@@ -7,8 +7,8 @@ import { BUILT_IN_RULES, evaluate, scopesOf, type RuleSet } from '../../src/hub/
 import { createHubCore, type HubCore } from '../../src/hub/core.ts';
 import type { MessagingLimits } from '../../src/hub/messaging/context.ts';
 import type { Actor, Notices } from '../../src/hub/services.ts';
-import { lastEventAt } from '../../src/hub/store/events.ts';
 import { HubStore } from '../../src/hub/store/hub-store.ts';
+import { lastSignOfLife } from '../../src/hub/store/sign-of-life.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { HubEvent } from '../../src/protocol/events.ts';
 import { newId } from '../../src/protocol/ids.ts';
@@ -298,7 +298,7 @@ async function makeCore(
     limits,
     policy: { evaluate: (question, grants, now) => evaluate(rules(), grants, question, now), scopesOf },
     operators: () => ['ada', 'bob', 'eve'],
-    lastSign: await store.read(lastEventAt),
+    lastSign: await store.read(lastSignOfLife),
   });
 }
 

@@ -4,7 +4,7 @@
  * Invariants: one live notice per thing (an approval, or a session that no approval speaks for), replaced and withdrawn everywhere; who is rung is decided for each operator
  * by telling.ts; each event costs a bounded amount of work, however many sessions there are.
  *
- * After a restart, what began before the hub's last sign of life (the newest event that it had stored) was told then: it is shown again and rings nobody. What began in the
+ * After a restart, what began before the last sign of life of the hub before was told then: it is shown again and rings nobody. What began in the
  * last moment of that run, or was held back and not told yet, is told as if nothing had happened.
  */
 import type { Clock } from '../../platform/clock.ts';
@@ -31,7 +31,7 @@ export interface NotifierParts {
   readonly preferences: (operator: string) => Preferences;
   readonly isLooking: (operator: string) => boolean;
   readonly isAway: (machineId: string) => boolean;
-  /** When the newest event of the run before was stored. */
+  /** Until when the hub before this one was at work (store/sign-of-life.ts); undefined: there was none. */
   readonly lastSign: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
@@ -214,7 +214,7 @@ export class HubNotifier implements Notifier {
   /** See the header. */
   #bringBack(notice: Notice, thing: string, since: number): void {
     const { lastSign, operators, preferences, clock } = this.#parts;
-    if (lastSign === undefined || since > lastSign - 2 * DEBOUNCE_MS) {
+    if (lastSign === undefined || since > lastSign - DEBOUNCE_MS) {
       this.#standing.stand(notice, thing);
       return;
     }

@@ -6,6 +6,7 @@
  */
 import { lookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { PushSubscription } from '../../protocol/attention.ts';
 import { IntercomError } from '../../protocol/errors.ts';
 import { isLoopback } from '../joins/daemon-url.ts';
 
@@ -52,6 +53,17 @@ export function checkEndpoint(endpoint: string, allowPrivate: boolean): void {
   if (url.protocol !== 'https:') throw refused('it does not begin with https://');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (isLoopback(host) || (isIP(host) !== 0 && isPrivate(host))) throw refused('it is a private address');
+}
+
+/** Throws `invalid_request`: a message could never be encrypted for these. */
+export function checkKeys({ p256dh, auth }: PushSubscription['keys']): void {
+  const point = Buffer.from(p256dh, 'base64url');
+  const isPoint = point.length === 65 && point[0] === 4;
+  if (isPoint && Buffer.from(auth, 'base64url').length === 16) return;
+  throw new IntercomError('invalid_request', 'The keys of the subscription are not what a browser gives.', {
+    field: 'keys',
+    next: 'Send what PushSubscription.toJSON() gives.',
+  });
 }
 
 /** A look-up for connections that finds only public addresses. */

@@ -61,11 +61,6 @@ export async function eventBounds(db: HubDb): Promise<{ first: number; last: num
   return { first: oldest?.seq ?? (newest?.seq ?? 0) + 1, last: newest?.seq ?? 0 };
 }
 
-/** When the newest event was stored. */
-export async function lastEventAt(db: HubDb): Promise<number | undefined> {
-  return (await db.selectFrom('events').select('at').orderBy('seq', 'desc').limit(1).executeTakeFirst())?.at;
-}
-
 /** Deletes at most `limit` of the oldest events made before `before`; never the newest one, which holds the numbering. */
 export async function deleteEventsBefore(db: HubDb, before: number, limit: number): Promise<number> {
   const newest = await db.selectFrom('events').select('seq').orderBy('seq', 'desc').limit(1).executeTakeFirst();
