@@ -78,7 +78,7 @@ export async function shownUsage(db: HubDb): Promise<Snapshot['usage']> {
   };
 }
 
-/** Forgets what sessions used that do not live and were last told of before `before`; at most `limit`. */
+/** Forgets what was last told before `before`, but of sessions that live: the weeks of machines are over by then. At most `limit`. */
 export async function deleteUsageBefore(db: HubDb, before: number, limit: number): Promise<number> {
   const old = await db
     .selectFrom('usage')

@@ -79,11 +79,11 @@ interface SummaryRow {
   median: number | null;
 }
 
-/** By kind, of the waits that began at `since` or later. The median is the middle one, or between the two in the middle. */
+/** By kind, of the waits that began at `since` or later, or that last. The median is the middle one, or between the two in the middle. */
 export async function waitSummary(db: HubDb, since: number, project: string | undefined): Promise<WaitSummary[]> {
   const ofProject = project === undefined ? sql`` : sql`AND project = ${project}`;
   const { rows } = await sql<SummaryRow>`
-    WITH found AS (SELECT kind, until - since AS ms FROM waits WHERE since >= ${since} ${ofProject}),
+    WITH found AS (SELECT kind, until - since AS ms FROM waits WHERE (since >= ${since} OR until IS NULL) ${ofProject}),
     ranked AS (
       SELECT kind, ms, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY ms) AS place, COUNT(*) OVER (PARTITION BY kind) AS over
       FROM found WHERE ms IS NOT NULL
