@@ -204,17 +204,19 @@ export class HubNotifier implements Notifier {
       this.#bringBack(noticeOfApproval(approval), approval.id, Date.parse(approval.createdAt));
     }
     for (const seen of this.#sessions.values()) {
-      const wanted = this.#parts.isAway(seen.machine) ? undefined : wantedOf(seen);
-      if (wanted === undefined) continue;
       const { stalledSince, stateSince } = seen.session;
-      this.#bringBack(wanted.notice, wanted.thing, Date.parse(stalledSince ?? stateSince));
+      const since = Date.parse(stalledSince ?? stateSince);
+      // Also where its machine is away: when that is back, nobody is rung for what they were told before.
+      if (this.#wasTold(since)) seen.told = contentOf(seen);
+      const wanted = this.#parts.isAway(seen.machine) ? undefined : wantedOf(seen);
+      if (wanted !== undefined) this.#bringBack(wanted.notice, wanted.thing, since);
     }
   }
 
   /** See the header. */
   #bringBack(notice: Notice, thing: string, since: number): void {
-    const { lastSign, operators, preferences, clock } = this.#parts;
-    if (lastSign === undefined || since > lastSign - DEBOUNCE_MS) {
+    const { lastSign = 0, operators, preferences, clock } = this.#parts;
+    if (!this.#wasTold(since)) {
       this.#standing.stand(notice, thing);
       return;
     }
@@ -225,6 +227,12 @@ export class HubNotifier implements Notifier {
         this.#held.hold(operator, notice.key, Math.max(then.at, clock.now()));
       }
     }
+  }
+
+  /** By the run before this one. */
+  #wasTold(since: number): boolean {
+    const { lastSign } = this.#parts;
+    return lastSign !== undefined && since <= lastSign - DEBOUNCE_MS;
   }
 
   async *#pending(): AsyncGenerator<Approval> {

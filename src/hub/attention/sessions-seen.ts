@@ -50,8 +50,8 @@ export function thingOf(seen: SessionSeen): string {
 }
 
 export function contentOf({ session }: SessionSeen): string {
-  const { waiting, stateSince } = session;
-  return `${waiting?.kind ?? ''}|${waiting?.what ?? ''}|${stateSince}`;
+  const { waiting, stalledSince, stateSince } = session;
+  return [waiting?.kind, waiting?.what, stalledSince, stateSince].join('|');
 }
 
 export interface Wanted {
@@ -65,16 +65,17 @@ export interface Wanted {
 export function wantedOf(seen: SessionSeen): Wanted | undefined {
   const { machine, session } = seen;
   const { state, stalledSince } = session;
+  const quietly = seen.told === contentOf(seen);
   if (state === 'waiting') {
     const thing = thingOf(seen);
     if (seen.approvals.size > 0 || seen.decided === thing) return undefined;
-    return { notice: noticeOfWaiting(machine, session), thing, quietly: seen.told === contentOf(seen) };
+    return { notice: noticeOfWaiting(machine, session), thing, quietly };
   }
   if ((state === 'working' || state === 'thinking') && stalledSince !== undefined) {
-    return { notice: noticeOfStall(machine, session, stalledSince), thing: `stall ${stalledSince}`, quietly: false };
+    return { notice: noticeOfStall(machine, session, stalledSince), thing: `stall ${stalledSince}`, quietly };
   }
   if (seen.done) {
-    return { notice: noticeOfDone(machine, session), thing: `done ${session.stateSince}`, quietly: false };
+    return { notice: noticeOfDone(machine, session), thing: `done ${session.stateSince}`, quietly };
   }
   return undefined;
 }

@@ -240,4 +240,21 @@ describe('after a restart', () => {
       ring: { push: ['ada'] },
     });
   });
+
+  it('a machine that was away then comes back, and nobody is rung for what its sessions asked before', async () => {
+    const asked = { ...sessionOf('sess-1'), state: 'waiting' as const, waiting: PUBLISH };
+    await hub.core.registry.sessionsChanged('laptop', [asked]);
+    await said500();
+    hub.clock.jump(3600_000);
+    await hub.restart();
+    listen();
+    await said500();
+    expect(words).toEqual([]);
+    await hub.hello('laptop', ['app'], [asked, { ...asked, id: 'sess-2' }]);
+    await said500();
+    expect(shows().map(({ notice, ring }) => [notice.key, ring.push])).toEqual([
+      [KEY, []],
+      ['session:laptop/sess-2', ALL],
+    ]);
+  });
 });

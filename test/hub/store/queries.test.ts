@@ -21,6 +21,8 @@ import {
   approvalPage,
   pendingByPolicy,
 } from '../../../src/hub/store/approvals.ts';
+import { newestAnnouncements } from '../../../src/hub/store/announcements.ts';
+import { openWait, waitPage } from '../../../src/hub/store/waits.ts';
 import type { HubDb } from '../../../src/hub/store/hub-store.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { ALLOW_ALL, OPERATOR, TestHub } from '../../support/hub-core.ts';
@@ -68,6 +70,10 @@ describe('first pages and due lists', () => {
     ['what a new grant may answer', (db) => pendingByPolicy(db, 7, 25)],
     ['overdue approvals', (db) => overdueApprovals(db, now, 100)],
     ['the next approval to expire', (db) => nextApprovalExpiry(db)],
+    ['the wait of a session', (db) => openWait(db, 'laptop', 'x')],
+    ['waits', (db) => waitPage(db, { limit: 50, before: newId('wait'), project: undefined })],
+    ['waits of a project', (db) => waitPage(db, { limit: 50, before: undefined, project: 'app' })],
+    ['announcements', (db) => newestAnnouncements(db, 50)],
   ])('%s: an index, no scan of a table and no sorting', async (_name, run) => {
     const raw = new SqliteDatabase(join(hub.folder, 'hub.db'), { readonly: true });
     const sqls = await statementsOf(run);
