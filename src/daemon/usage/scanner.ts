@@ -12,9 +12,9 @@ import { AppendedLines } from './appended.ts';
 import { grownFiles, type FoundFile } from './discover.ts';
 import type { ProviderLimits, RecordReader, RecordSource, Use } from './use.ts';
 
-/** Of one file, before what was read is stored: each commit waits for the disk, and everything else with it. */
+/** Of one file, before what was read is stored: everything else waits while that is done, so it is little at a time. */
 const SLICE_BYTES = 32 * 1024 * 1024;
-const SLICE_USES = 1000;
+const SLICE_USES = 200;
 /** How much longer the background rests than it works; shorter rests than this are saved up. */
 const REST = 2;
 const REST_LEAST_MS = 4;
@@ -215,7 +215,9 @@ export class UsageScanner {
       memory: reader.memory,
       uses,
     };
+    const began = clock.monotonic();
     const sessions = await store.add(batch, clock.now());
+    if (isBackground) await this.#rest(clock.monotonic() - began);
     if (sessions.length > 0) onUse(source.agent, sessions);
     if (reader.limits !== undefined) onLimits(source.agent, reader.limits.at, reader.limits.limits);
     return more;

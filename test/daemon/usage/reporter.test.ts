@@ -84,7 +84,7 @@ describe('what the hub is told', () => {
         contextWindow: 200_000,
         tokens: TOKENS,
         costUsd: 0.1,
-        at: expect.any(String),
+        at: '2026-11-21T14:00:00.000Z',
       },
     ]);
     // Nothing changed, so nothing goes out; what changes a lot within five seconds goes out once.
