@@ -1,44 +1,10 @@
 /** The terminal of the live table: what is written to it, and that it is left as it was found. */
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Key } from '../../../src/cli/attention/keys.ts';
 import { LiveScreen } from '../../../src/cli/attention/live-screen.ts';
 import { IDLE_MS, Looking } from '../../../src/cli/attention/looking.ts';
-import { Screen } from '../../../src/daemon/terminal/screen.ts';
-import { rowText } from '../../../src/daemon/terminal/view.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-
-class Input extends EventEmitter {
-  raw = false;
-  setRawMode(on: boolean): void {
-    this.raw = on;
-  }
-  resume(): void {}
-  pause(): void {}
-  unref(): void {}
-}
-
-class Output extends EventEmitter {
-  columns = 40;
-  rows = 6;
-  written: string[] = [];
-  readonly screen = new Screen({ cols: 40, rows: 6, scrollback: 0 });
-  write(text: string): void {
-    this.written.push(text);
-    this.screen.write(Buffer.from(text));
-  }
-  async text(): Promise<string[]> {
-    await this.screen.flushed();
-    return this.screen.view().rows.map(rowText);
-  }
-}
-
-class Signals extends EventEmitter {
-  stopped = 0;
-  stop(): void {
-    this.stopped += 1;
-  }
-}
+import { Input, Output, Signals } from '../support/fake-terminal.ts';
 
 function open() {
   const parts = { input: new Input(), output: new Output(), signals: new Signals(), clock: new ManualClock() };
