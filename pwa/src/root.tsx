@@ -62,6 +62,6 @@ function Screen({ app, state, route }: { readonly app: App; readonly state: Mesh
     case 'settings':
       return <SettingsScreen app={app} />;
     default:
-      return <AttentionScreen app={app} state={state} />;
+      return <AttentionScreen app={app} state={state} card={route.at === 'attention' ? route.card : undefined} />;
   }
 }

@@ -198,7 +198,7 @@ describe('a push', () => {
     worker.evaluate(
       `self.registration.getNotifications().then(([notification]) => self.dispatchEvent(new NotificationEvent('notificationclick', { notification, action: ${JSON.stringify(action)} })))`,
     );
-  const notice = (approval: Approval | undefined): PushMessage => ({
+  const notice = (approval: Approval | undefined): Extract<PushMessage, { do: 'show' }> => ({
     do: 'show',
     tag: 'session studio#5f2c9a10',
     title: 'shop/api',
@@ -242,10 +242,12 @@ describe('a push', () => {
 
   it('brings the open page to the right place when it is pressed', async () => {
     await ready();
+    const [approval] = [toolApproval(), toolApproval(), toolApproval()].map((one) => hub.raise(one)).reverse();
     await page.goto(`${hub.url}/#/machines`);
-    await push(notice(undefined));
+    await push({ ...notice(undefined), path: `/#/approvals/${approval?.id}` });
     await expect.poll(tray).toHaveLength(1);
     await press('');
     await page.getByRole('heading', { name: 'Attention' }).waitFor();
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe(approval?.id);
   }, 60_000);
 });

@@ -103,6 +103,9 @@ describe('the routes behind the #', () => {
   it.each<[string, Route]>([
     ['', { at: 'attention' }],
     ['#/approvals', { at: 'attention' }],
+    ['#/approvals/apr_1', { at: 'attention', card: 'apr_1' }],
+    ['#/sessions/studio/s%2F1', { at: 'attention', card: 'studio#s/1' }],
+    ['#/sessions/studio', { at: 'attention' }],
     ['#/waits', { at: 'waits' }],
     ['#/settings', { at: 'settings' }],
     ['#/nonsense', { at: 'attention' }],
@@ -118,6 +121,8 @@ describe('the routes behind the #', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (id) => {
         expect(parseRoute(hrefOf({ at: 'thread', id }))).toEqual({ at: 'thread', id });
+        const card = id.includes('#') ? 'studio#s/1' : id;
+        expect(parseRoute(hrefOf({ at: 'attention', card }))).toEqual({ at: 'attention', card });
       }),
     );
   });

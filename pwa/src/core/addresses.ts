@@ -1,5 +1,6 @@
 /** Addresses in the words of a person. */
 import { parseAddress } from '../../../src/protocol/address.ts';
+import { sessionKey } from './session-key.ts';
 import { machineName, type MeshState } from './state.ts';
 
 /** An address in the words of a person: who, and where. */
@@ -27,8 +28,4 @@ export function sessionKeyOf(text: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function sessionKey(machine: string, session: string): string {
-  return `${machine}#${session}`;
 }

@@ -5,7 +5,7 @@
  */
 import type { Announcement, MachineUsage, SessionUsage, UsageReport, Wait } from '../../../src/protocol/attention.ts';
 import type { Snapshot } from '../../../src/protocol/operator-api.ts';
-import { sessionKey } from './addresses.ts';
+import { sessionKey } from './session-key.ts';
 
 /** Sessions whose figures stay in memory; the ones that were told of longest ago go first. */
 export const USED_MAX = 2_000;

@@ -4,7 +4,8 @@
  */
 import type { HubEvent } from '../../../src/protocol/events.ts';
 import type { Approval, Session } from '../../../src/protocol/model.ts';
-import { describeAddress, sessionKey } from './addresses.ts';
+import { describeAddress } from './addresses.ts';
+import { sessionKey } from './session-key.ts';
 import { CATEGORY_LABEL, WAIT_LABEL } from './attention-words.ts';
 import type { Route } from './routes.ts';
 import { askingSession } from './sessions.ts';
@@ -58,12 +59,18 @@ function ofApproval(before: MeshState, approval: Approval): News | undefined {
       key,
       tone: 'bad',
       text: `Not done: ${why} (${headline(before, approval)})`,
-      route: { at: 'attention' },
+      route: { at: 'attention', card: approval.id },
     };
   }
   if (approval.state !== 'pending') return { do: 'clear', key };
   if (known !== undefined && known.shownHash === approval.shownHash) return undefined;
-  return { do: 'tell', key, tone: 'wait', text: headline(before, approval), route: { at: 'attention' } };
+  return {
+    do: 'tell',
+    key,
+    tone: 'wait',
+    text: headline(before, approval),
+    route: { at: 'attention', card: approval.id },
+  };
 }
 
 function ofSession(before: MeshState, machine: string, session: Session): News | undefined {
@@ -76,7 +83,8 @@ function ofSession(before: MeshState, machine: string, session: Session): News |
   if (known?.kind === waiting.kind && known.what === waiting.what) return undefined;
   const text = `${session.project}: ${WAIT_LABEL[waiting.kind]}. ${short(waiting.what)}`;
   const tone = waiting.kind === 'rate_limit' ? 'calm' : 'wait';
-  return { do: 'tell', key: sessionKey(machine, session.id), tone, text, route: { at: 'attention' } };
+  const key = sessionKey(machine, session.id);
+  return { do: 'tell', key, tone, text, route: { at: 'attention', card: key } };
 }
 
 /** What is asked, by whom, in one line. */

@@ -6,7 +6,8 @@
  * back and forth moves no row.
  */
 import type { Agent, Approval, Session } from '../../../src/protocol/model.ts';
-import { sessionKey, sessionKeyOf } from './addresses.ts';
+import { sessionKeyOf } from './addresses.ts';
+import { sessionKey } from './session-key.ts';
 import { pendingApprovals, type MeshState } from './state.ts';
 
 /**

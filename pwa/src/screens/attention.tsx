@@ -14,10 +14,12 @@ import {
   type Grouping,
   type SessionPart,
   type SessionRow,
+  type WaitingItem,
 } from '../core/sessions.ts';
 import type { MeshState } from '../core/state.ts';
 import { useStore } from '../core/store.ts';
 import { Empty } from '../ui/bits.tsx';
+import { useGoTo } from '../ui/go-to.ts';
 import { useSettled } from '../ui/settled.ts';
 import { AnnouncementFeed } from './announcements.tsx';
 import { NewMessageDialog } from './compose.tsx';
@@ -32,13 +34,20 @@ const INDEX_FROM = 3;
 
 const grouping = createChoice<Grouping>('intercom.grouping', ['state', 'project', 'machine']);
 
-export function AttentionScreen({ app, state }: { readonly app: App; readonly state: MeshState }) {
+export function AttentionScreen(props: {
+  readonly app: App;
+  readonly state: MeshState;
+  /** What to go to: an approval's id, or a session's key. */
+  readonly card: string | undefined;
+}) {
+  const { app, state } = props;
   const { agents, approvals } = state;
   const rows = useMemo(() => sessionRows(state), [agents]);
   const items = useMemo(() => waitingItems(state, rows), [rows, approvals]);
   const hasIndex = items.length >= INDEX_FROM;
   // The index above the cards moves them as it grows.
   const settled = useSettled([hasIndex ? `index of ${items.length}` : 'no index', ...items.map(({ id }) => id)]);
+  useGoTo(props.card, (named) => placeOfCard(named, items, rows, state));
   const heading = useRef<HTMLHeadingElement>(null);
   const waiting = items.length + (state.unlisted?.count ?? 0);
   return (
@@ -79,6 +88,18 @@ export function AttentionScreen({ app, state }: { readonly app: App; readonly st
       </aside>
     </div>
   );
+}
+
+/** The card where there is one, else the row of the session, or what was decided. */
+function placeOfCard(
+  named: string,
+  items: readonly WaitingItem[],
+  rows: readonly SessionRow[],
+  state: MeshState,
+): string | undefined {
+  const item = items.find(({ id, row }) => id === named || row?.key === named);
+  if (item !== undefined) return item.id;
+  return state.approvals.has(named) || rows.some(({ key }) => key === named) ? `of ${named}` : undefined;
 }
 
 /** The whole in one line: how many of what. */

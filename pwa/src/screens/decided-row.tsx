@@ -37,6 +37,8 @@ function DecidedRow({ state, approval }: { readonly state: MeshState; readonly a
   return (
     <div
       class={`decided-row tone-${approval.effect?.state === 'failed' ? 'bad' : APPROVAL_LABEL[approval.state].tone}`}
+      id={`of ${approval.id}`}
+      tabIndex={-1}
       data-approval={approval.id}
     >
       <span class="lamp" aria-hidden="true" />

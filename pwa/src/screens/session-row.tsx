@@ -28,7 +28,7 @@ export const SessionRowView = memo(function SessionRowView(props: RowProps) {
   const { session, group } = row;
   const since = group === 'stalled' ? (session.stalledSince ?? session.stateSince) : session.stateSince;
   return (
-    <div class={`row row-${group}`} data-session={session.id}>
+    <div class={`row row-${group}`} id={`of ${id}`} tabIndex={-1} data-session={session.id}>
       <button type="button" class="row-head" aria-expanded={open} aria-controls={more} onClick={() => setOpen(!open)}>
         <SessionName row={row} />
         <span class="row-state">

@@ -5,6 +5,7 @@ import type { WaitingItem } from '../core/sessions.ts';
 import type { MeshState } from '../core/state.ts';
 import { plainTitle } from '../core/words.ts';
 import { Ago } from '../ui/bits.tsx';
+import { goToPlace } from '../ui/go-to.ts';
 import { subjectLabel } from './approval-subject.tsx';
 
 export function WaitingIndex(props: { readonly state: MeshState; readonly items: readonly WaitingItem[] }) {
@@ -14,7 +15,7 @@ export function WaitingIndex(props: { readonly state: MeshState; readonly items:
         const { who, what } = lineOf(props.state, item);
         return (
           <li key={item.id}>
-            <button type="button" class="index-link" onClick={() => goTo(item.id)}>
+            <button type="button" class="index-link" onClick={() => goToPlace(item.id)}>
               <span class="lamp" aria-hidden="true" />
               <span class="index-who">{who}</span>
               <span class="index-what">{what}</span>
@@ -27,12 +28,6 @@ export function WaitingIndex(props: { readonly state: MeshState; readonly items:
       })}
     </ul>
   );
-}
-
-function goTo(id: string): void {
-  const card = document.getElementById(id);
-  card?.scrollIntoView({ block: 'start', behavior: 'smooth' });
-  card?.focus({ preventScroll: true });
 }
 
 function lineOf(state: MeshState, item: WaitingItem): { readonly who: string; readonly what: string } {
