@@ -1,8 +1,16 @@
 /** When nothing rings: for a while from now, at night, for some agents; and what is gathered and told together. */
 import { useId, useState } from 'preact/hooks';
+import type { Preferences, PreferencesPatch } from '../../../src/protocol/attention.ts';
 import { inOneHour, liveMutes, tomorrow, withMute, withoutMute } from '../core/preferences.ts';
 import { clockTime, useNow } from '../core/time.ts';
-import type { PreferencesProps } from './settings.tsx';
+
+/** What the parts of this screen are given: the preferences as shown, and how to change them. */
+export interface PreferencesProps {
+  readonly preferences: Preferences;
+  readonly saving: boolean;
+  /** True once the hub took it. */
+  readonly save: (patch: PreferencesPatch) => Promise<boolean>;
+}
 
 export function MuteNow({ preferences, saving, save }: PreferencesProps) {
   const now = useNow();

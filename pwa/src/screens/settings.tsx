@@ -9,15 +9,7 @@ import { NOTICE_LABEL } from '../core/attention-words.ts';
 import { channelsOf, KIND_PARTS, withChannel } from '../core/preferences.ts';
 import { Problem } from '../ui/bits.tsx';
 import { DeviceNotices } from './settings-push.tsx';
-import { Digest, MuteNow, Mutes, QuietHours } from './settings-silence.tsx';
-
-/** What the parts of this screen are given: the preferences as shown, and how to change them. */
-export interface PreferencesProps {
-  readonly preferences: Preferences;
-  readonly saving: boolean;
-  /** True once the hub took it. */
-  readonly save: (patch: PreferencesPatch) => Promise<boolean>;
-}
+import { Digest, MuteNow, Mutes, QuietHours, type PreferencesProps } from './settings-silence.tsx';
 
 export function SettingsScreen({ app }: { readonly app: App }) {
   const { held, shown, saving, error, saved, save } = usePreferences(app);
