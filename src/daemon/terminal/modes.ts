@@ -13,6 +13,12 @@ import { Pen } from './pen.ts';
 const PLAIN_MODES: readonly number[] = [1005, 1006, 1015, 1016];
 /** Levels of keyboard protocols that a program may push. */
 const KEYBOARD_LEVELS = 20;
+const LEAVES_ALTERNATE: readonly number[] = [47, 1047, 1049];
+
+interface Region {
+  readonly top: number;
+  readonly bottom: number;
+}
 
 export class ModeMemory {
   readonly #terminal: Terminal;
@@ -20,7 +26,8 @@ export class ModeMemory {
   readonly #pen = new Pen();
   #cursorVisible = true;
   #cursorStyle: number | undefined;
-  #region: { readonly top: number; readonly bottom: number } | undefined;
+  /** Each of the two screens has its own. */
+  readonly #regions: { normal?: Region; alternate?: Region } = {};
   #lineDrawing = false;
   #keyboard: number[] = [];
   #saved: { readonly x: number; readonly y: number } | undefined;
@@ -119,29 +126,33 @@ export class ModeMemory {
     return this.#region !== undefined;
   }
 
+  get #region(): Region | undefined {
+    return this.#regions[this.#terminal.buffer.active.type];
+  }
+
   /** The sequence that sets the pen as it is. */
   get penText(): string {
     return this.#pen.text;
   }
 
   resized(): void {
-    this.#region = undefined;
+    this.#forgetRegions();
   }
 
   /** Between the drawing of the first screen and that of the second: what the way back restores is put where it was. */
   enterAlternate(): string {
     const saved = this.#saved ?? { x: 0, y: 0 };
-    return `${place(saved.x, saved.y)}${this.#pen.savedText}\x1b[?1049h\x1b[0m\x1b[H`;
+    const region = regionText(this.#regions.normal);
+    return `${region}${place(saved.x, saved.y)}${this.#pen.savedText}\x1b[?1049h\x1b[0m\x1b[H`;
   }
 
   /** What a terminal has to be told after the drawing: modes, region, cursor, pen. */
   restore(): string {
     const { modes } = this.#terminal;
-    const region = this.#region;
     const saved = this.#saved;
     const mouse = MOUSE_MODE[modes.mouseTrackingMode];
     return [
-      region === undefined ? '' : `\x1b[${region.top};${region.bottom}r`,
+      regionText(this.#region),
       saved === undefined ? '' : `${place(saved.x, saved.y)}${this.#pen.savedText}\x1b7`,
       ...[...this.#plain].map((mode) => `\x1b[?${mode}h`),
       ...this.#keyboard.map((flags) => `\x1b[>${flags}u`),
@@ -186,6 +197,8 @@ export class ModeMemory {
       // 1049 saves before it switches, and restores after it has switched back.
       if ((mode === 1048 || mode === 1049) && on) this.#save();
       if ((mode === 1048 || mode === 1049) && !on) this.#pen.restore();
+      // The second screen is made anew each time.
+      if (LEAVES_ALTERNATE.includes(mode) && !on) delete this.#regions.alternate;
       if (!PLAIN_MODES.includes(mode)) continue;
       // The encodings exclude each other: the last one holds.
       this.#plain.clear();
@@ -198,7 +211,15 @@ export class ModeMemory {
     const top = Math.max(1, number(params[0], 1));
     const given = number(params[1], 0);
     const bottom = given === 0 || given > rows ? rows : given;
-    if (bottom > top) this.#region = top === 1 && bottom === rows ? undefined : { top, bottom };
+    if (bottom <= top) return;
+    const { type } = this.#terminal.buffer.active;
+    if (top === 1 && bottom === rows) delete this.#regions[type];
+    else this.#regions[type] = { top, bottom };
+  }
+
+  #forgetRegions(): void {
+    delete this.#regions.normal;
+    delete this.#regions.alternate;
   }
 
   #save(): void {
@@ -212,7 +233,7 @@ export class ModeMemory {
     this.#pen.reset();
     this.#cursorVisible = true;
     this.#cursorStyle = undefined;
-    this.#region = undefined;
+    this.#forgetRegions();
     this.#lineDrawing = false;
     this.#keyboard = [];
     this.#saved = undefined;
@@ -220,6 +241,10 @@ export class ModeMemory {
 }
 
 const MOUSE_MODE = { none: undefined, x10: 9, vt200: 1000, drag: 1002, any: 1003 } as const;
+
+function regionText(region: Region | undefined): string {
+  return region === undefined ? '' : `\x1b[${region.top};${region.bottom}r`;
+}
 
 function place(x: number, y: number): string {
   return `\x1b[${y + 1};${x + 1}H`;

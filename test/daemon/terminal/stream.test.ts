@@ -109,6 +109,19 @@ describe('a screen', () => {
     );
   });
 
+  it('a scrolling region belongs to the screen that it was set on', async () => {
+    for (const stream of ['\x1b[2;6r\x1b[?1049h', '\x1b[2;6r\x1b[?1049h\x1b[3;5r', '\x1b[?1049h\x1b[3;5r\x1b[?1049l']) {
+      const whole = screen();
+      whole.write(Buffer.from(stream));
+      await whole.flushed();
+      const late = screen();
+      late.write(Buffer.from(whole.snapshot().screen));
+      const after = Buffer.from(`${'line\r\n'.repeat(12)}end\x1b[?1049l${'more\r\n'.repeat(12)}`);
+      for (const one of [whole, late]) one.write(after);
+      expect(await seen(late)).toEqual(await seen(whole));
+    }
+  });
+
   it('seed: characters and sequences that are split between reads are drawn as if they came whole', async () => {
     await fc.assert(
       fc.asyncProperty(STREAM, fc.array(fc.nat(500), { maxLength: 10 }), async (stream, cuts) => {
