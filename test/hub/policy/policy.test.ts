@@ -144,12 +144,23 @@ rules:
     expect(bash('npm publish').outcome).toBe('ask');
   });
 
-  it('seed: S12 - a rule that lets messages pass does not start agents or use tools, one that denies does', () => {
+  it('seed: S12 - a rule that lets messages pass does not start agents or use tools', () => {
     const open = rulesOf('rules: [{ from: "**", to: "**", approval: always_allow }]');
     const closed = rulesOf('rules: [{ from: "**", to: "**", approval: deny }]');
     for (const type of ['start_agent', 'tool'] as const) {
       expect(ask(open, question('a/b', 'c/d', type)).outcome).toBe('ask');
-      expect(ask(closed, question('a/b', 'c/d', type)).outcome).toBe('deny');
+    }
+    expect(ask(closed, question('a/b', 'c/d', 'start_agent')).outcome).toBe('deny');
+  });
+
+  it('a rule about who may write to whom says nothing of tools, where both are the agent that asks', () => {
+    const sealed = rulesOf('rules: [{ to: "server/prod", approval: deny }]');
+    const bash = question('server/prod', 'server/prod', 'tool', { tool: 'Bash' });
+    expect(ask(sealed, question('laptop/a', 'server/prod', 'send')).outcome).toBe('deny');
+    expect(ask(sealed, bash)).toMatchObject({ outcome: 'ask', rule: 'default rule: ask once' });
+    for (const rule of ['type: tool', 'tool: Bash']) {
+      expect(ask(rulesOf(`rules: [{ to: "server/prod", ${rule}, approval: deny }]`), bash).outcome).toBe('deny');
+      expect(ask(rulesOf(`rules: [{ to: "server/prod", ${rule}, approval: never }]`), bash).outcome).toBe('allow');
     }
   });
 
