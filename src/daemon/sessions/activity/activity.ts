@@ -175,6 +175,8 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
       return busy({ ...activity, waits: asked(activity.waits, event, deed.wait, deed.call, activity.record) }, event);
     case 'is_answered':
       return busy({ ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) }, event);
+    case 'closes_dialog':
+      return { ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) };
     case 'begins_tool':
       return beginTool(activity, event, deed.call);
     case 'ends_tool':
@@ -185,7 +187,7 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
 /** It was overtaken by a newer one: it can only end what that one does not know of. */
 function takeLate(activity: Activity, event: EventSeen): Activity {
   const { deed } = event;
-  if (deed.does !== 'ends_tool' && deed.does !== 'is_answered') return activity;
+  if (deed.does !== 'ends_tool' && deed.does !== 'is_answered' && deed.does !== 'closes_dialog') return activity;
   const waits = withoutCall(activity.waits, deed.call, event.agentId);
   const tools = withoutTool(activity.tools, deed.call, event.agentId);
   const isSame = waits === activity.waits && tools === activity.tools;

@@ -186,6 +186,17 @@ const TABLE: readonly Row[] = [
     is: 'working hook certain',
   },
   {
+    what: 'its dialog is gone, and the record knows why',
+    seen: [
+      prompt(1),
+      asks(2, 'make'),
+      record(5, 'idle'),
+      hook(5.1, { does: 'closes_dialog', call: bash('make') }),
+    ],
+    after: 6,
+    is: 'idle registry certain',
+  },
+  {
     what: 'two that ask: the oldest is told',
     seen: [prompt(1), asks(2, 'make', 'a1'), asks(3, 'ls', 'a2')],
     after: 4,
