@@ -47,6 +47,8 @@ export interface Activity {
   readonly word: EventWord | undefined;
   readonly tools: readonly RunningTool[];
   readonly waits: readonly OpenWait[];
+  /** When something that it asked was answered from here last. */
+  readonly answeredAt: number | undefined;
   /** Its provider refuses it. */
   readonly limit: { readonly at: number; readonly source: StateSource; readonly wait: SessionWait } | undefined;
   readonly record: RecordSeen | undefined;
@@ -64,6 +66,7 @@ export function unseen(now: number, tellsTools = false): Activity {
     word: undefined,
     tools: [],
     waits: [],
+    answeredAt: undefined,
     limit: undefined,
     record: undefined,
     screen: undefined,
@@ -174,7 +177,7 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
     case 'asks':
       return busy({ ...activity, waits: asked(activity.waits, event, deed.wait, deed.call, activity.record) }, event);
     case 'is_answered':
-      return busy({ ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) }, event);
+      return busy({ ...activity, answeredAt: at, waits: withoutCall(activity.waits, deed.call, event.agentId) }, event);
     case 'closes_dialog':
       return { ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) };
     case 'begins_tool':

@@ -185,14 +185,17 @@ const TABLE: readonly Row[] = [
     after: 4,
     is: 'working hook certain',
   },
+  ...[
+    { after: 4, is: 'working hook likely' },
+    { after: 6, is: 'waiting permission “permission prompt” registry certain' },
+  ].map((row) => ({
+    what: 'a dialog that is drawn although it was answered from afar',
+    seen: [prompt(1), asks(2, 'make'), hook(3, { does: 'is_answered', call: bash('make') }), record(3.2, 'waiting')],
+    ...row,
+  })),
   {
     what: 'its dialog is gone, and the record knows why',
-    seen: [
-      prompt(1),
-      asks(2, 'make'),
-      record(5, 'idle'),
-      hook(5.1, { does: 'closes_dialog', call: bash('make') }),
-    ],
+    seen: [prompt(1), asks(2, 'make'), record(5, 'idle'), hook(5.1, { does: 'closes_dialog', call: bash('make') })],
     after: 6,
     is: 'idle registry certain',
   },
