@@ -7,7 +7,7 @@
  */
 import type { Confidence, SessionWait, StateSource } from '../../../protocol/attention.ts';
 import type { SessionState } from '../../../protocol/model.ts';
-import type { Activity, ActivityState } from './activity.ts';
+import type { Activity, ActivityState } from './known.ts';
 import { oldestOpen } from './waits.ts';
 
 /** A free prompt, unchanged for this long, takes back a "works". */

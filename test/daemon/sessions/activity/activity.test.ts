@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readHook } from '../../../../src/daemon/agents/claude/hook-dialect.ts';
 import { hookSeen } from '../../../../src/daemon/agents/hook-deeds.ts';
 import { look, notAfter, observe, unseen } from '../../../../src/daemon/sessions/activity/activity.ts';
-import type { Activity } from '../../../../src/daemon/sessions/activity/activity.ts';
+import type { Activity } from '../../../../src/daemon/sessions/activity/known.ts';
 import type {
   Deed,
   Observation,

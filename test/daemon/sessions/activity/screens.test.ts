@@ -2,9 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { observe, unseen } from '../../../../src/daemon/sessions/activity/activity.ts';
-import { look } from '../../../../src/daemon/sessions/activity/activity.ts';
-import type { Activity } from '../../../../src/daemon/sessions/activity/activity.ts';
+import { look, observe, unseen } from '../../../../src/daemon/sessions/activity/activity.ts';
+import type { Activity } from '../../../../src/daemon/sessions/activity/known.ts';
 import { screenSeen } from '../../../../src/daemon/sessions/activity/screen-word.ts';
 import { recogniserFor } from '../../../../src/daemon/terminal/recognisers/all.ts';
 import { toState } from '../../../../src/daemon/terminal/recognisers/recogniser.ts';
