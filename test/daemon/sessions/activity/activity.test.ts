@@ -173,6 +173,16 @@ const TABLE: readonly Row[] = [
     is: 'working hook certain',
   },
   {
+    what: 'a tool ran, where it was not told for which one it asked',
+    seen: [
+      prompt(1),
+      hook(2, { does: 'asks', wait: permission('Shell: make'), call: { tool: '', input: undefined, id: undefined } }),
+      over(5, 'make'),
+    ],
+    after: 6,
+    is: 'working hook certain',
+  },
+  {
     what: 'another tool ran',
     seen: [prompt(1), asks(2, 'make'), over(5, 'ls', 't2')],
     after: 6,
