@@ -93,9 +93,12 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
     expect(open.dialog).toMatchObject({ session, ask: { tool: 'shell', intent: 'May I?' } });
     expect(JSON.stringify(open.dialog.ask.input)).toContain('touch never-1');
     expect(open.dialog.ask.suggestions).toEqual(['Always allow commands that start with: touch never-1']);
-    expect(rig.book.get(session)).toMatchObject({ state: 'waiting', waiting: { kind: 'permission' } });
+    const asking = rig.book.get(session);
+    expect(asking).toMatchObject({ state: 'waiting', stateSource: 'app_server', waiting: { kind: 'permission' } });
+    expect(asking?.waiting?.what).toContain('touch never-1');
     expect(open.answer({ verdict: 'allow' })).toBe(true);
     await terminal.shows(/Made it\./);
+    await rig.session((one) => one.id === session && one.state === 'idle');
     expect(open.closed).toBeUndefined();
     expect(await terminal.screen()).not.toMatch(APPROVAL);
   });

@@ -110,6 +110,34 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       expect(home.settings()).toBe(before);
     });
 
+    it('its states, as its hooks tell them, with the command that it asks about', async () => {
+      const delivery = await side();
+      const said: string[] = [];
+      delivery.book.onChange(({ state, waiting }) => {
+        const words = waiting === undefined ? state : `${waiting.kind}: ${waiting.what}`;
+        if (said.at(-1) !== words) said.push(words);
+      });
+      const cwd = home.project('states');
+      model.on({ when: 'make a state', reply: { tool: SHELL, input: { command: 'echo made > made.txt' } }, times: 1 });
+      model.on({
+        when: ({ toolResults }) => toolResults.includes(SHELL),
+        reply: { say: 'The state is made.' },
+        times: 1,
+      });
+      const run = await start({ runtime: 'terminal', prompt: 'make a state', cwd }, { side: delivery });
+      await run.event('waiting');
+      await run.shows(/Allow execution/);
+      await run.press('Enter');
+      await run.event('turn_ended');
+      expect(said.slice(said.indexOf('thinking'))).toEqual([
+        'thinking',
+        'working',
+        'permission: Shell: echo made > made.txt',
+        'thinking',
+        'idle',
+      ]);
+    });
+
     it('a message in mid-turn comes with the next tool result, cannot leave its frame, and its record proves it', async () => {
       const delivery = await side();
       const cwd = home.project('midturn');

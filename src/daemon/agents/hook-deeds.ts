@@ -27,8 +27,9 @@ export function hookSeen({ deed, agentId }: HookFacts, at: number): EventSeen | 
   return deed === undefined ? undefined : { kind: 'event', source: 'hook', at, deed, agentId };
 }
 
-/** What the hook asked was answered. */
-export function answerSeen({ deed, agentId }: HookFacts, at: number): EventSeen | undefined {
+/** What the hook asked is over: answered through it, or its caller is gone (an answer at the terminal). */
+export function overSeen({ deed, agentId }: HookFacts, answered: boolean, at: number): EventSeen | undefined {
   if (deed?.does !== 'asks') return undefined;
-  return { kind: 'event', source: 'hook', at, deed: { does: 'is_answered', call: deed.call }, agentId };
+  const over: Deed = { does: answered ? 'is_answered' : 'closes_dialog', call: deed.call };
+  return { kind: 'event', source: 'hook', at, deed: over, agentId };
 }

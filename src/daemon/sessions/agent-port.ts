@@ -116,8 +116,8 @@ export interface AgentPort {
   readHook(event: string, payload: unknown): HookFacts | undefined;
   /** Takes note of what a hook says, and finds its session. */
   noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined>;
-  /** What a hook asked was answered through it, or taken back (its caller is gone). */
-  noteAnswer?(facts: HookFacts): void;
+  /** What a hook asked is over: `answered` through it, or its caller is gone. */
+  noteOver?(facts: HookFacts, answered: boolean): void;
   /** When the session's record grew last, in milliseconds since 1970; undefined: there is none. */
   grewAt?(session: string): Promise<number | undefined>;
   /** The hook's stdout that puts `text` into the conversation. Undefined: this event cannot. */

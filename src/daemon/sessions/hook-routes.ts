@@ -97,7 +97,7 @@ export class HookRoutes implements AgentHooks {
       unattended: call.unattended === true,
       mission: call.mission ?? session.mission,
     });
-    if (text !== '' || call.signal?.aborted === true) port.noteAnswer?.(facts);
+    if (text !== '' || call.signal?.aborted === true) port.noteOver?.(facts, text !== '');
     return { text };
   }
 

@@ -211,9 +211,10 @@ class Attached implements ManagedSession {
       session: () => this.key,
       answer: (answer: DialogAnswer) => channel.answer(answer),
     };
-    this.#options.parts()?.dialogs?.seen(terminal, state);
     this.#screen = state;
+    // First, so that the session is in the book when its dialog is told.
     this.#options.activities.see(this.key, state);
+    this.#options.parts()?.dialogs?.seen(terminal, state);
   }
 
   undelivered(): number {

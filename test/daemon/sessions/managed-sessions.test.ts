@@ -278,7 +278,7 @@ describe('an agent with an adapter', () => {
     expect(only()).toMatchObject({
       id: 's-1',
       state: 'waiting',
-      waiting: { kind: 'trust', what: 'Do you trust the files in this folder?' },
+      waiting: { kind: 'trust', what: 'May it work in this folder?' },
       stateSource: 'screen',
       managed: true,
       rung: 'none',

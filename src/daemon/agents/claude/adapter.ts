@@ -23,7 +23,7 @@ import type {
 import type { ActivityBook } from '../../sessions/activity/activity-book.ts';
 import type { RecordSeen } from '../../sessions/activity/observations.ts';
 import type { ManagedLookup } from '../../sessions/managed.ts';
-import { answerSeen, hookSeen } from '../hook-deeds.ts';
+import { hookSeen, overSeen } from '../hook-deeds.ts';
 import type { ProcessTable } from '../process-table.ts';
 import { readHook, readPermission, renderContext, renderPermission } from './hook-dialect.ts';
 import { socketFault } from './inbox-socket.ts';
@@ -192,9 +192,9 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
     return this.#options.book.get(facts.session);
   }
 
-  noteAnswer(facts: HookFacts): void {
+  noteOver(facts: HookFacts, answered: boolean): void {
     const known = this.#known.get(facts.session);
-    const seen = answerSeen(facts, this.#options.clock.now());
+    const seen = overSeen(facts, answered, this.#options.clock.now());
     if (known === undefined || seen === undefined) return;
     this.#options.activities.tell(facts.session, seen);
     void this.#publish(facts.session, known);

@@ -64,7 +64,7 @@ export function readHook(event: string, payload: unknown): HookFacts | undefined
   };
 }
 
-/** A notification says that a dialog opens; the tool begins (BeforeTool) once it is allowed. */
+/** A notification says that a dialog opens, after BeforeTool; an answer at the terminal is told only by what follows: AfterTool, or nothing where it was refused. */
 function doneBy(event: string, hook: GeminiHook): Deed | undefined {
   const call = { tool: hook.tool_name ?? UNNAMED, input: hook.tool_input, id: undefined };
   if (event === 'BeforeTool') return { does: 'begins_tool', call };

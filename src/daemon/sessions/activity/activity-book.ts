@@ -12,7 +12,7 @@ import type { Session } from '../../../protocol/model.ts';
 import type { ScreenState } from '../../../protocol/runner-api.ts';
 import type { Unsubscribe } from '../../ports.ts';
 import { look, notAfter, observe, same, sameWait, unseen } from './activity.ts';
-import type { Activity } from './activity.ts';
+import type { Activity } from './known.ts';
 import type { Observation } from './observations.ts';
 import { saysTheSame, screenSeen } from './screen-word.ts';
 import { nextLook } from './verdict.ts';

@@ -5,56 +5,16 @@
  * for) stays; an ended session stays ended; everything that is kept is bounded. Which source is believed stands in verdict.ts.
  */
 import { isoTime } from '../../../platform/clock.ts';
-import type { Confidence, SessionWait, StateSource } from '../../../protocol/attention.ts';
-import type { SessionState } from '../../../protocol/model.ts';
+import type { SessionWait } from '../../../protocol/attention.ts';
 import { resetTime } from '../../agents/reset-time.ts';
 import { oneLine } from '../../agents/tool-words.ts';
-import type { EventSeen, HeartbeatSeen, Observation, RecordSeen, ScreenSeen, ToolCall } from './observations.ts';
+import type { Activity, ActivityState, RunningTool } from './known.ts';
+import type { EventSeen, Observation, RecordSeen, ToolCall } from './observations.ts';
 import { verdict } from './verdict.ts';
 import { afterRecord, asked, inputMark, withoutAgent, withoutCall, withoutUnnamed } from './waits.ts';
-import type { OpenWait } from './waits.ts';
 
 /** Calls that run at once; more are forgotten, the oldest first. */
 const TOOLS_MAX = 100;
-
-export interface ActivityState {
-  readonly state: SessionState;
-  readonly since: number;
-  readonly source: StateSource;
-  readonly confidence: Confidence;
-  /** With `waiting`. */
-  readonly waiting?: SessionWait | undefined;
-}
-
-/** The newest word of its events. */
-export interface EventWord {
-  readonly says: 'idle' | 'busy' | 'background';
-  readonly at: number;
-  readonly source: EventSeen['source'];
-}
-
-interface RunningTool {
-  readonly agentId: string | undefined;
-  readonly tool: string;
-  readonly id: string | undefined;
-  readonly input: string;
-}
-
-export interface Activity {
-  readonly firstSeen: number;
-  /** Its events tell when a tool begins: without one running, its model thinks. */
-  readonly tellsTools: boolean;
-  readonly word: EventWord | undefined;
-  readonly tools: readonly RunningTool[];
-  readonly waits: readonly OpenWait[];
-  /** Its provider refuses it. */
-  readonly limit: { readonly at: number; readonly source: StateSource; readonly wait: SessionWait } | undefined;
-  readonly record: RecordSeen | undefined;
-  readonly screen: ScreenSeen | undefined;
-  readonly heartbeat: HeartbeatSeen | undefined;
-  readonly ended: { readonly at: number; readonly source: StateSource } | undefined;
-  readonly now: ActivityState;
-}
 
 /** A session of which nothing is known but that its process lives. */
 export function unseen(now: number, tellsTools = false): Activity {
@@ -64,6 +24,7 @@ export function unseen(now: number, tellsTools = false): Activity {
     word: undefined,
     tools: [],
     waits: [],
+    answeredAt: undefined,
     limit: undefined,
     record: undefined,
     screen: undefined,
@@ -174,7 +135,9 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
     case 'asks':
       return busy({ ...activity, waits: asked(activity.waits, event, deed.wait, deed.call, activity.record) }, event);
     case 'is_answered':
-      return busy({ ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) }, event);
+      return busy({ ...activity, answeredAt: at, waits: withoutCall(activity.waits, deed.call, event.agentId) }, event);
+    case 'closes_dialog':
+      return { ...activity, waits: withoutCall(activity.waits, deed.call, event.agentId) };
     case 'begins_tool':
       return beginTool(activity, event, deed.call);
     case 'ends_tool':
@@ -185,7 +148,7 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
 /** It was overtaken by a newer one: it can only end what that one does not know of. */
 function takeLate(activity: Activity, event: EventSeen): Activity {
   const { deed } = event;
-  if (deed.does !== 'ends_tool' && deed.does !== 'is_answered') return activity;
+  if (deed.does !== 'ends_tool' && deed.does !== 'is_answered' && deed.does !== 'closes_dialog') return activity;
   const waits = withoutCall(activity.waits, deed.call, event.agentId);
   const tools = withoutTool(activity.tools, deed.call, event.agentId);
   const isSame = waits === activity.waits && tools === activity.tools;

@@ -21,6 +21,8 @@ export type Deed =
   | { readonly does: 'asks'; readonly wait: SessionWait; readonly call: ToolCall }
   /** What it asked was answered, and what comes of it is not told yet. */
   | { readonly does: 'is_answered'; readonly call: ToolCall }
+  /** The dialog is gone, and nobody knows yet what was said there. */
+  | { readonly does: 'closes_dialog'; readonly call: ToolCall }
   /** `background`: something of its own goes on behind its prompt. */
   | { readonly does: 'ends_turn'; readonly background: boolean }
   /** Its provider refused it for a limit; `notice` is what it says about that. */

@@ -27,9 +27,15 @@ export function saysTheSame(a: ScreenState, b: ScreenState): boolean {
   return said(a) === said(b);
 }
 
+/** What these ask stands in many words around their heading. */
+const ASKED: Readonly<Partial<Record<WaitKind, string>>> = {
+  trust: 'May it work in this folder?',
+  login: 'It must be signed in.',
+};
+
 function waitOf({ dialog, title }: ScreenState): SessionWait {
   const kind = WaitKind.safeParse(dialog).data ?? 'dialog';
-  return { kind, what: oneLine(title ?? '', 500) || 'a dialog' };
+  return { kind, what: ASKED[kind] ?? (oneLine(title ?? '', 500) || 'a dialog') };
 }
 
 function limitOf({ title, resetAt }: ScreenState): SessionWait {

@@ -7,13 +7,15 @@
  */
 import type { Confidence, SessionWait, StateSource } from '../../../protocol/attention.ts';
 import type { SessionState } from '../../../protocol/model.ts';
-import type { Activity, ActivityState } from './activity.ts';
+import type { Activity, ActivityState } from './known.ts';
 import { oldestOpen } from './waits.ts';
 
 /** A free prompt, unchanged for this long, takes back a "works". */
 export const STALE_MS = 5000;
 /** A screen is told up to half a second late: what it shows counts against an event only when it shows it this much later. */
 export const LATE_MS = 1000;
+/** A dialog that was answered from here is drawn for a moment all the same, and the record tells of it. */
+export const ANSWERED_MS = 2000;
 /** A process that says nothing for this long does something that we cannot know. */
 export const STARTING_MS = 60_000;
 
@@ -32,17 +34,18 @@ export function verdict(activity: Activity, now: number): ActivityState {
     openWait(activity, now) ??
     limit(activity, now) ??
     witnessed(activity, now) ??
-    ofWord(activity) ??
+    ofWord(activity, now) ??
     unspoken(activity, now)
   );
 }
 
 /** When time alone can change the verdict; undefined: never. */
 export function nextLook(activity: Activity, now: number): number | undefined {
-  const { screen, limit: limited, ended, firstSeen } = activity;
+  const { screen, limit: limited, ended, firstSeen, answeredAt } = activity;
   if (ended !== undefined) return undefined;
   const resetAt = limited?.wait.resetAt ?? screen?.wait?.resetAt;
   const times = [
+    ...(answeredAt === undefined ? [] : [answeredAt + ANSWERED_MS]),
     firstSeen + STARTING_MS,
     ...(screen === undefined ? [] : [screen.at + LATE_MS, screen.at + STALE_MS]),
     ...(resetAt === undefined ? [] : [Date.parse(resetAt)]),
@@ -98,7 +101,7 @@ function witnessed(activity: Activity, now: number): ActivityState | undefined {
   }
 }
 
-function ofWord(activity: Activity): ActivityState | undefined {
+function ofWord(activity: Activity, now: number): ActivityState | undefined {
   const word = newestWord(activity);
   if (word === undefined) return undefined;
   const { at, source, wait } = word;
@@ -106,6 +109,7 @@ function ofWord(activity: Activity): ActivityState | undefined {
     case 'idle':
       return told('idle', at, source, spins(activity, at) ? 'likely' : 'certain');
     case 'waiting':
+      if (now - (activity.answeredAt ?? -Infinity) < ANSWERED_MS) return told('working', at, source, 'likely');
       return waits(wait ?? { kind: 'dialog', what: 'its person' }, at, source, 'certain');
     case 'background':
       return told('working', at, source, 'certain');

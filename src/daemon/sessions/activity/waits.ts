@@ -73,8 +73,10 @@ export function withoutCall(
   const own = waits.filter((one) => one.agentId === agentId && (one.tool === call.tool || one.tool === UNNAMED));
   const byId = call.id === undefined ? undefined : own.find(({ id }) => id === call.id);
   const input = byId === undefined ? inputMark(call.input) : '';
-  // A question comes back with its answers in its input.
-  const over = byId ?? own.find((one) => one.input === input || one.wait.kind !== 'permission');
+  const fits = (one: OpenWait): boolean =>
+    // A question comes back with its answers in its input.
+    one.input === input || one.tool === UNNAMED || one.wait.kind !== 'permission';
+  const over = byId ?? own.find(fits);
   return over === undefined ? waits : waits.filter((one) => one !== over);
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readHook } from '../../../../src/daemon/agents/claude/hook-dialect.ts';
 import { hookSeen } from '../../../../src/daemon/agents/hook-deeds.ts';
 import { look, notAfter, observe, unseen } from '../../../../src/daemon/sessions/activity/activity.ts';
-import type { Activity } from '../../../../src/daemon/sessions/activity/activity.ts';
+import type { Activity } from '../../../../src/daemon/sessions/activity/known.ts';
 import type {
   Deed,
   Observation,
@@ -173,6 +173,16 @@ const TABLE: readonly Row[] = [
     is: 'working hook certain',
   },
   {
+    what: 'a tool ran, where it was not told for which one it asked',
+    seen: [
+      prompt(1),
+      hook(2, { does: 'asks', wait: permission('Shell: make'), call: { tool: '', input: undefined, id: undefined } }),
+      over(5, 'make'),
+    ],
+    after: 6,
+    is: 'working hook certain',
+  },
+  {
     what: 'another tool ran',
     seen: [prompt(1), asks(2, 'make'), over(5, 'ls', 't2')],
     after: 6,
@@ -184,6 +194,20 @@ const TABLE: readonly Row[] = [
     seen: [prompt(1), asks(2, 'make'), hook(3, { does: 'is_answered', call: bash('make') })],
     after: 4,
     is: 'working hook certain',
+  },
+  ...[
+    { after: 4, is: 'working hook likely' },
+    { after: 6, is: 'waiting permission “permission prompt” registry certain' },
+  ].map((row) => ({
+    what: 'a dialog that is drawn although it was answered from afar',
+    seen: [prompt(1), asks(2, 'make'), hook(3, { does: 'is_answered', call: bash('make') }), record(3.2, 'waiting')],
+    ...row,
+  })),
+  {
+    what: 'its dialog is gone, and the record knows why',
+    seen: [prompt(1), asks(2, 'make'), record(5, 'idle'), hook(5.1, { does: 'closes_dialog', call: bash('make') })],
+    after: 6,
+    is: 'idle registry certain',
   },
   {
     what: 'two that ask: the oldest is told',
