@@ -120,9 +120,14 @@ export function shortPath(path: string, cwd: string): string {
 
 /** The whole input as a person reads it, within the bound. */
 export function toolInputText(input: unknown): { readonly text: string; readonly cut: boolean } {
-  const whole = visible(wholeText(input));
-  if (whole.length <= INPUT_TEXT_MAX) return { text: whole, cut: false };
-  return { text: whole.slice(0, INPUT_TEXT_MAX).replace(/[\ud800-\udbff]$/, ''), cut: true };
+  return wholeWithin(wholeText(input), INPUT_TEXT_MAX);
+}
+
+/** A text of any length as a card shows it, and whether that is not all of it. */
+export function wholeWithin(given: string, max: number): { readonly text: string; readonly cut: boolean } {
+  const whole = visible(given);
+  if (whole.length <= max) return { text: whole, cut: false };
+  return { text: whole.slice(0, max).replace(/[\ud800-\udbff]$/, ''), cut: true };
 }
 
 /** Characters that hide, move or turn what stands around them, as their codes: a card must read as what will run. */

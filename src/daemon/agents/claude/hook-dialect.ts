@@ -4,9 +4,19 @@ import { isSessionId } from '../../../protocol/address.ts';
 import type { SessionWait } from '../../../protocol/attention.ts';
 import type { Deed } from '../../sessions/activity/observations.ts';
 import type { HookFacts, HookMoment, PermissionAnswer, PermissionAsk } from '../../sessions/agent-port.ts';
+import { FORM_EVENT, readForm, renderForm } from './elicitation.ts';
 import { deedOf } from '../hook-deeds.ts';
 import { askWords, oneLine } from '../tool-words.ts';
 import { suggestionWords } from './permission-words.ts';
+import {
+  answeredInput,
+  PLAN_TOOL,
+  plannedInput,
+  QUESTION_TOOL,
+  questionsIn,
+  readPlan,
+  readQuestions,
+} from './questions.ts';
 
 const MOMENTS: Readonly<Record<string, HookMoment>> = {
   SessionStart: 'session_start',
@@ -56,8 +66,6 @@ const PermissionPayload = z.looseObject({
   tool_input: z.unknown().optional(),
   permission_suggestions: z.array(z.unknown()).catch([]),
 });
-/** A question with choices: an Allow would answer it with nothing. Its dialog stays with the person at the terminal. */
-const QUESTIONS = new Set(['AskUserQuestion']);
 const Described = z.looseObject({ description: z.string().optional().catch(undefined) });
 
 export function readHook(event: string, payload: unknown): HookFacts | undefined {
@@ -140,23 +148,38 @@ export function renderContext(facts: HookFacts, text: string): string | undefine
 }
 
 export function readPermission(event: string, payload: unknown): PermissionAsk | undefined {
+  if (event === FORM_EVENT) return readForm(payload);
   const parsed = event === 'PermissionRequest' ? PermissionPayload.safeParse(payload).data : undefined;
-  if (parsed === undefined || QUESTIONS.has(parsed.tool_name)) return undefined;
-  return {
-    tool: parsed.tool_name,
-    input: parsed.tool_input,
-    intent: Described.safeParse(parsed.tool_input).data?.description,
+  if (parsed === undefined) return undefined;
+  const { tool_name: tool, tool_input: input } = parsed;
+  const ask = {
+    tool,
+    input,
+    intent: Described.safeParse(input).data?.description,
     suggestions: parsed.permission_suggestions.map(suggestionWords),
   };
+  if (tool === QUESTION_TOOL) {
+    const question = readQuestions(input);
+    return question === undefined ? undefined : { ...ask, question, identify: questionsIn };
+  }
+  // Only one plan at a time, and 2.1.329 leaves its text out of the result.
+  return tool === PLAN_TOOL ? { ...ask, plan: readPlan(input) ?? '', identify: () => PLAN_TOOL } : ask;
 }
 
 export function renderPermission(event: string, payload: unknown, answer: PermissionAnswer): string | undefined {
+  if (event === FORM_EVENT) return renderForm(payload, answer);
   const parsed = PermissionPayload.safeParse(payload).data;
   if (parsed === undefined) return undefined;
   if (answer.verdict === 'deny') return decision(event, { behavior: 'deny', message: answer.message });
+  const { tool_name: tool, tool_input: input } = parsed;
+  if (tool === QUESTION_TOOL) {
+    const updatedInput = answeredInput(input, answer.answers ?? []);
+    return updatedInput === undefined ? undefined : decision(event, { behavior: 'allow', updatedInput });
+  }
   const chosen = answer.suggestion === undefined ? undefined : parsed.permission_suggestions[answer.suggestion];
   return decision(event, {
     behavior: 'allow',
+    ...(tool === PLAN_TOOL ? { updatedInput: plannedInput(input) } : {}),
     ...(chosen === undefined ? {} : { updatedPermissions: [chosen] }),
   });
 }

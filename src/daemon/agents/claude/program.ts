@@ -144,11 +144,9 @@ const HEADLESS = [
   '--verbose',
   // What was taken in comes back as a line: proof that it entered the conversation.
   '--replay-user-messages',
-  // Permission requests wait for an answer instead of being denied, and their hook fires (2.1.197 calls it only then).
+  // Permission requests and questions wait for an answer instead of being denied, and their hook fires (2.1.197 calls it only then).
   '--permission-prompt-tool',
   'stdio',
-  // Nobody sees a question with choices there.
-  '--disallowedTools=AskUserQuestion',
 ];
 
 function sessionOf({ resume, uuid }: LaunchRequest): { readonly session: string; readonly args: readonly string[] } {
