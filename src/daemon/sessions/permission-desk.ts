@@ -305,10 +305,19 @@ export class PermissionDesk implements DecisionDesk {
     for (const dialog of [...this.#dialogs.values()]) {
       if (dialog.call.session.id !== session.id) continue;
       if (session.state === 'ended') this.#close(dialog, { outcome: 'withdrawn', reason: 'its session ended' });
-      else if (isUndrawn(dialog.call) || dialog.call.unattended) continue;
-      else if (session.state === 'waiting') dialog.shown = true;
+      else if (dialog.call.facts.agentId !== undefined || dialog.call.unattended) continue;
+      else if (isUndrawn(dialog.call)) {
+        // Esc leaves its hook waiting, for nobody.
+        if (session.state === 'idle')
+          dialog.later(this.#options.clock.after(SETTLED_MS, () => this.#interrupted(dialog)));
+      } else if (session.state === 'waiting') dialog.shown = true;
       else if (dialog.shown) dialog.later(this.#options.clock.after(SETTLED_MS, () => this.#notShown(dialog)));
     }
+  }
+
+  #interrupted(dialog: OpenDialog): void {
+    if (!dialog.over && this.#options.book.get(dialog.call.session.id)?.state === 'idle')
+      this.#atTerminal(dialog, 'deny');
   }
 
   /** It was drawn, and the session has gone on: someone answered it there, and what they said is not known yet. */

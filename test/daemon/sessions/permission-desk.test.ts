@@ -557,6 +557,16 @@ describe('a form of an MCP server', () => {
     expect(hub.closed).toMatchObject([{ ref: hub.raised[0]?.ref, outcome: 'withdrawn' }]);
     expect(desk.dialogs()).toEqual([hub.raised[1]?.ref]);
   });
+
+  it('ends with its turn at the terminal, where its hook goes on waiting', async () => {
+    const asked = hooks.form(FORM, 'Your order, please');
+    await quiet();
+    is('idle');
+    await clock.advance(1000);
+    expect(await asked.text).toBe('');
+    await quiet();
+    expect(hub.closed).toMatchObject([{ outcome: 'answered_elsewhere', verdict: 'deny' }]);
+  });
 });
 
 describe('a decision that comes too late', () => {
