@@ -196,7 +196,7 @@ function send(response: ServerResponse, model: string, reply: ModelReply, count:
     ...(text === undefined ? [] : [{ type: 'text', text }]),
     ...tools.map(({ tool, input }, at) => ({
       type: 'tool_use',
-      id: `toolu_test_${count}${at === 0 ? '' : `_${at}`}`,
+      id: `toolu_test_${count}${at === 0 ? '' : `and${at}`}`,
       name: tool,
       input,
     })),

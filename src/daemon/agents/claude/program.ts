@@ -31,6 +31,11 @@ const VERIFIED: readonly Verified[] = [
   },
   { property: 'approval_afar', versions: BOTH },
   { property: 'approval_terminal', versions: BOTH, note: 'Headless runs have no terminal: only an operator answers.' },
+  {
+    property: 'questions',
+    versions: BOTH,
+    note: 'Its questions, its plans, and the forms of its MCP servers; a form that is a page to open stays at the terminal.',
+  },
   { property: 'cancel', versions: BOTH },
   { property: 'resume', versions: BOTH },
   { property: 'offline', versions: BOTH },
