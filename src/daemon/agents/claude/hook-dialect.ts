@@ -51,8 +51,6 @@ type Payload = z.infer<typeof Payload>;
 
 const Questions = z.looseObject({ questions: z.array(z.looseObject({ question: z.string() })).min(1) });
 const Plan = z.looseObject({ plan: z.string() });
-/** Stands for the tool of a form: what ends it names none. */
-const FORM = 'Elicitation';
 
 const PHASES: Readonly<Record<string, NonNullable<HookFacts['tool']>['phase']>> = {
   PreToolUse: 'begins',
@@ -105,12 +103,13 @@ function doneBy(event: string, hook: Payload): Deed | undefined {
       const call = { tool, input: hook.tool_input, id: hook.tool_use_id };
       return { does: 'asks', wait: waitOf(tool, hook.tool_input, hook.cwd), call };
     }
-    case 'Elicitation': {
+    // The event's name stands for the tool of a form: what ends it names none.
+    case FORM_EVENT: {
       const what = oneLine(`${hook.mcp_server_name ?? 'an MCP server'}: ${hook.message ?? 'a form'}`, 500);
-      return { does: 'asks', wait: { kind: 'question', what }, call: { tool: FORM, input: undefined, id: undefined } };
+      return { does: 'asks', wait: { kind: 'question', what }, call: { tool: FORM_EVENT, input: undefined, id: undefined } };
     }
     case 'ElicitationResult':
-      return { does: 'is_answered', call: { tool: FORM, input: undefined, id: undefined } };
+      return { does: 'is_answered', call: { tool: FORM_EVENT, input: undefined, id: undefined } };
     case 'Stop':
       return { does: 'ends_turn', background: hook.background_tasks.length > 0 };
     case 'StopFailure':
@@ -125,12 +124,12 @@ function doneBy(event: string, hook: Payload): Deed | undefined {
 }
 
 function waitOf(tool: string, input: unknown, cwd: string): SessionWait {
-  if (tool === 'AskUserQuestion') {
+  if (tool === QUESTION_TOOL) {
     const [first, ...more] = Questions.safeParse(input).data?.questions ?? [];
     const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
     return { kind: 'question', what: oneLine(`${first?.question ?? 'a question'}${others}`, 500) || 'a question' };
   }
-  if (tool === 'ExitPlanMode') {
+  if (tool === PLAN_TOOL) {
     const heading =
       Plan.safeParse(input)
         .data?.plan.split('\n')
