@@ -551,7 +551,7 @@ describe('a form of an MCP server', () => {
     // Another dialog of the session says nothing of it.
     is('waiting');
     is('working');
-    await clock.advance(120_000);
+    clock.advance(120_000);
     expect(await asked.text).toBe('');
     await quiet();
     expect(hub.closed).toMatchObject([{ ref: hub.raised[0]?.ref, outcome: 'withdrawn' }]);
@@ -562,7 +562,7 @@ describe('a form of an MCP server', () => {
     const asked = hooks.form(FORM, 'Your order, please');
     await quiet();
     is('idle');
-    await clock.advance(1000);
+    clock.advance(1000);
     expect(await asked.text).toBe('');
     await quiet();
     expect(hub.closed).toMatchObject([{ outcome: 'answered_elsewhere', verdict: 'deny' }]);
