@@ -106,7 +106,11 @@ function doneBy(event: string, hook: Payload): Deed | undefined {
     // The event's name stands for the tool of a form: what ends it names none.
     case FORM_EVENT: {
       const what = oneLine(`${hook.mcp_server_name ?? 'an MCP server'}: ${hook.message ?? 'a form'}`, 500);
-      return { does: 'asks', wait: { kind: 'question', what }, call: { tool: FORM_EVENT, input: undefined, id: undefined } };
+      return {
+        does: 'asks',
+        wait: { kind: 'question', what },
+        call: { tool: FORM_EVENT, input: undefined, id: undefined },
+      };
     }
     case 'ElicitationResult':
       return { does: 'is_answered', call: { tool: FORM_EVENT, input: undefined, id: undefined } };
