@@ -138,7 +138,7 @@ export interface AgentPort {
   readHook(event: string, payload: unknown): HookFacts | undefined;
   /** Takes note of what a hook says, and finds its session. */
   noteHook(facts: HookFacts, caller: Caller): Promise<Session | undefined>;
-  /** What a hook asked was answered through it, or taken back (its caller is gone). */
+  /** What a hook asked was answered through it. */
   noteAnswer?(facts: HookFacts): void;
   /** When the session's record grew last, in milliseconds since 1970; undefined: there is none. */
   grewAt?(session: string): Promise<number | undefined>;

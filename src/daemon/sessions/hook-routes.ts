@@ -97,7 +97,8 @@ export class HookRoutes implements AgentHooks {
       unattended: call.unattended === true,
       mission: call.mission ?? session.mission,
     });
-    if (text !== '' || call.signal?.aborted === true) port.noteAnswer?.(facts);
+    // Of a caller that went away the agent's own record says what came of it: an Esc is no answer after which it works on.
+    if (text !== '') port.noteAnswer?.(facts);
     return { text };
   }
 
