@@ -6,6 +6,7 @@ import { daemonFigures, startFigures } from './programs.ts';
 import { growthFigures } from './growth.ts';
 import { terminalFigures } from './terminal.ts';
 import { usageFigures } from './usage.ts';
+import { permissionFigures } from './permission.ts';
 import { wakeFigures } from './wake.ts';
 import { missionFigures } from './missions.ts';
 import { table, type Figure } from './figures.ts';
@@ -21,6 +22,7 @@ const parts: readonly { readonly name: string; readonly run: (quick: boolean) =>
   { name: 'usage', run: usageFigures },
   { name: 'attention', run: attentionFigures },
   { name: 'wake', run: wakeFigures },
+  { name: 'permission', run: permissionFigures },
 ];
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 

@@ -39,7 +39,7 @@ export async function wakeFigures(quick: boolean): Promise<Figure[]> {
   return figures;
 }
 
-function whatIsMissing(version: ClaudeVersion): string | undefined {
+export function whatIsMissing(version: ClaudeVersion): string | undefined {
   if (claudeProgram(version) === undefined) return 'it is not installed (npm ci --prefix test/agents)';
   try {
     execFileSync('tmux', ['-V'], { stdio: 'ignore' });

@@ -11,7 +11,7 @@ dir=${0%/*}
 
 # A decision of a person may take a day; the agent's own dialog stays usable meanwhile.
 patience=4
-[ "$2" != PermissionRequest ] || patience=86400
+case $2 in PermissionRequest | Elicitation) patience=86400 ;; esac
 
 # -q: no ~/.curlrc; --noproxy: a proxy in the environment must not see this; Expect: no round trip before the body.
 call() {

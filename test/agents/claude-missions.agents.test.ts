@@ -169,6 +169,33 @@ function proofs(version: ClaudeVersion, runtime: MissionRuntime): Readonly<Recor
           expect(rig.hub.closed[1]).toMatchObject({ ref: second.ref, outcome: 'answered_elsewhere', verdict: 'deny' });
           expect(rig.desk.dialogs()).toEqual([]);
         },
+    questions: async () => {
+      const [which, name] = ['哪一个服务？', 'What shall it be called?'];
+      const choices = ['支付服务', 'خدمة 🚀'].map((label) => ({ label, description: label }));
+      const questions = [
+        { question: which, header: '服务', multiSelect: true, options: choices },
+        { question: name, header: 'Name', multiSelect: false, options: choices },
+      ];
+      model.on({ when: /"What shall it be called\?"=/, times: 1, reply: { say: 'I SEE' } });
+      model.on({ when: 'please ask', times: 1, reply: { tool: 'AskUserQuestion', input: { questions } } });
+      const run = await start('please ask');
+      const asked = await until(() => rig.hub.raised[0]);
+      expect(asked.subject).toMatchObject({
+        kind: 'question',
+        source: 'ask_user',
+        questions: [{ text: which }, { text: name }],
+      });
+      expect((await run.event('waiting')).for).toBe('an answer to its question');
+      rig.decide(asked.ref, 'allow', undefined, [
+        { id: 'q1', options: ['支付服务', 'خدمة 🚀'] },
+        { id: 'q2', options: [], text: 'Grün' },
+      ]);
+      const { news } = await model.request(/"What shall it be called\?"=/);
+      expect(news).toContain(`"${which}"="支付服务, خدمة 🚀"`);
+      expect(news).toContain(`"${name}"="Grün"`);
+      expect((await run.event('turn_ended')).text).toBe('I SEE');
+      expect(rig.hub.closed).toEqual([]);
+    },
     cancel: async () => {
       slowTool('dig');
       const run = await start('please dig', { flags: ['--allowedTools', 'Bash(*)'] });

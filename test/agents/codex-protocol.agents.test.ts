@@ -37,6 +37,8 @@ const SENT = {
   ThreadQueueAddParams: wire.ThreadQueueAddParams,
   ThreadQueueListParams: wire.ThreadQueueListParams,
   CommandExecutionApprovalDecision: wire.ApprovalDecision,
+  ToolRequestUserInputResponse: wire.UserInputResponse,
+  McpServerElicitationRequestResponse: wire.ElicitationResponse,
 } as const;
 
 /** What we read. */
@@ -57,6 +59,7 @@ const READ = {
   ServerRequestResolvedNotification: wire.ServerRequestResolved,
   CommandExecutionRequestApprovalParams: wire.CommandApprovalParams,
   FileChangeRequestApprovalParams: wire.FileApprovalParams,
+  ToolRequestUserInputParams: wire.UserInputParams,
 } as const;
 
 const ITEMS = {

@@ -9,7 +9,8 @@ import type { MissionRuntime } from '../../src/protocol/mission.ts';
 /**
  * launch: starts with its mission, is in the book as managed, its last message is the result · hooks: those that are relied on were heard · tool: told with its label and its
  * end · mid_turn: a message comes into the running turn · idle_wake: a message wakes the idle session · half_typed: what a person had begun to type stays · approval_afar:
- * an operator's Allow and Deny reach the agent · approval_terminal: the answer at the terminal is first, and the card is closed · cancel: the process group is gone ·
+ * an operator's Allow and Deny reach the agent · approval_terminal: the answer at the terminal is first, and the card is closed · questions: what it asks its person is answered by an
+ * operator, each question by its own answer · cancel: the process group is gone ·
  * resume: another run goes on with the conversation · offline: a message for a session that does not run waits and comes with its next run
  */
 export const PROPERTIES = [
@@ -21,6 +22,7 @@ export const PROPERTIES = [
   'half_typed',
   'approval_afar',
   'approval_terminal',
+  'questions',
   'cancel',
   'resume',
   'offline',

@@ -25,6 +25,7 @@ import { DaemonStore } from '../../src/daemon/store/store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { DeliverMessage } from '../../src/protocol/daemon-api.ts';
+import type { QuestionAnswer } from '../../src/protocol/attention.ts';
 import { newId } from '../../src/protocol/ids.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import type { MissionRuntime } from '../../src/protocol/mission.ts';
@@ -201,7 +202,7 @@ export class MissionRig {
   }
 
   /** What the hub decides about a dialog. */
-  decide(ref: string, verdict: 'allow' | 'deny', reason?: string): void {
+  decide(ref: string, verdict: 'allow' | 'deny', reason?: string, answers?: readonly QuestionAnswer[]): void {
     const decision: Decision = {
       verdict,
       scope: 'once',
@@ -209,6 +210,7 @@ export class MissionRig {
       via: 'telegram',
       at: new Date().toISOString(),
       ...(reason === undefined ? {} : { reason }),
+      ...(answers === undefined ? {} : { answers: [...answers] }),
     };
     const state = verdict === 'allow' ? 'allowed' : 'denied';
     this.desk.decided({ item: 'decision', ref, approvalId: newId('approval'), state, decision });

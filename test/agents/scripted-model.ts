@@ -42,7 +42,14 @@ export interface ModelRequest {
 
 export type ModelReply =
   | { readonly say: string }
-  | { readonly tool: string; readonly input: Readonly<Record<string, unknown>>; readonly say?: string };
+  | { readonly tool: string; readonly input: Readonly<Record<string, unknown>>; readonly say?: string }
+  /** Several tools at once. */
+  | { readonly tools: readonly ToolUse[] };
+
+interface ToolUse {
+  readonly tool: string;
+  readonly input: Readonly<Record<string, unknown>>;
+}
 
 export interface ModelRule {
   /** A text or pattern in `news`, or a test of the whole request. */
@@ -183,12 +190,18 @@ async function readAll(incoming: IncomingMessage): Promise<string> {
 function send(response: ServerResponse, model: string, reply: ModelReply, count: number, stream: boolean): void {
   const usage = { input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
   const id = `msg_test_${count}`;
-  const text = reply.say;
+  const text = 'tools' in reply ? undefined : reply.say;
+  const tools = 'tools' in reply ? reply.tools : 'tool' in reply ? [reply] : [];
   const content = [
     ...(text === undefined ? [] : [{ type: 'text', text }]),
-    ...('tool' in reply ? [{ type: 'tool_use', id: `toolu_test_${count}`, name: reply.tool, input: reply.input }] : []),
+    ...tools.map(({ tool, input }, at) => ({
+      type: 'tool_use',
+      id: `toolu_test_${count}${at === 0 ? '' : `and${at}`}`,
+      name: tool,
+      input,
+    })),
   ];
-  const stop = 'tool' in reply ? 'tool_use' : 'end_turn';
+  const stop = tools.length > 0 ? 'tool_use' : 'end_turn';
   const message = { id, type: 'message', role: 'assistant', model, stop_sequence: null, usage };
   if (!stream) {
     response.writeHead(200, { 'content-type': 'application/json' });

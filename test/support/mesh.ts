@@ -16,6 +16,7 @@ import { resolvePaths, type Paths } from '../../src/platform/paths.ts';
 import { RunnerRecord } from '../../src/protocol/runner-api.ts';
 import { Approval } from '../../src/protocol/model.ts';
 import { ApprovalsPage } from '../../src/protocol/operator-api.ts';
+import type { DecisionRequest } from '../../src/protocol/operator-api.ts';
 
 export const BIN = fileURLToPath(new URL('../../bin/intercom.js', import.meta.url));
 
@@ -175,7 +176,7 @@ export class Operator {
   decide(
     approval: Approval,
     verdict: 'allow' | 'deny',
-    extra: { readonly scope?: string; readonly reason?: string } = {},
+    extra: Partial<Pick<DecisionRequest, 'scope' | 'reason' | 'answers' | 'suggestion'>> = {},
   ): Promise<Approval> {
     return this.call('POST', `/approvals/${approval.id}/decision`, Approval, {
       verdict,

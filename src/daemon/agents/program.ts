@@ -11,7 +11,7 @@ import type { z } from 'zod';
 
 /** What a contract test has seen on a real program, or why it cannot be. Shown in docs/agents.md and by doctor. */
 export interface Verified {
-  /** launch, hooks, tool, mid_turn, idle_wake, half_typed, approval_afar, approval_terminal, cancel, resume, offline */
+  /** launch, hooks, tool, mid_turn, idle_wake, half_typed, approval_afar, approval_terminal, questions, cancel, resume, offline */
   readonly property: string;
   /** The agent's versions on which the contract test saw it. Empty: honestly absent, `note` says why. */
   readonly versions: readonly string[];

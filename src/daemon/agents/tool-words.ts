@@ -120,9 +120,14 @@ export function shortPath(path: string, cwd: string): string {
 
 /** The whole input as a person reads it, within the bound. */
 export function toolInputText(input: unknown): { readonly text: string; readonly cut: boolean } {
-  const whole = visible(wholeText(input));
-  if (whole.length <= INPUT_TEXT_MAX) return { text: whole, cut: false };
-  return { text: whole.slice(0, INPUT_TEXT_MAX).replace(/[\ud800-\udbff]$/, ''), cut: true };
+  return wholeWithin(wholeText(input), INPUT_TEXT_MAX);
+}
+
+/** A text of any length as a card shows it, and whether that is not all of it. */
+export function wholeWithin(given: string, max: number): { readonly text: string; readonly cut: boolean } {
+  const whole = visible(given);
+  if (whole.length <= max) return { text: whole, cut: false };
+  return { text: whole.slice(0, max).replace(/[\ud800-\udbff]$/, ''), cut: true };
 }
 
 /** Characters that hide, move or turn what stands around them, as their codes: a card must read as what will run. */
@@ -164,28 +169,45 @@ function wholeText(given: unknown): string {
   return parts.join('\n\n');
 }
 
-/** Short values as lines, so that a description beside a command is no JSON. */
+/** Short values as lines and long ones as they are, so that neither a description beside a command nor a patch is JSON. */
 function restText(rest: Readonly<Record<string, unknown>>, besides: boolean): string {
   const entries = Object.entries(rest);
-  const plain = entries.flatMap(([name, value]) =>
-    typeof value === 'boolean' || typeof value === 'number' || (typeof value === 'string' && !value.includes('\n'))
-      ? [`${name}: ${value}`]
-      : [],
-  );
-  if (besides && plain.length === entries.length) return plain.join('\n');
-  return JSON.stringify(rest, undefined, 2);
+  const isLong = (value: unknown) => typeof value === 'string' && value.includes('\n');
+  const isPlain = (value: unknown) => ['boolean', 'number', 'string'].includes(typeof value);
+  const readsAsLines = entries.some(([, value]) => isLong(value)) || (besides && entries.every(([, v]) => isPlain(v)));
+  if (!readsAsLines) return JSON.stringify(rest, undefined, 2);
+  const short = entries.filter(([, value]) => !isLong(value));
+  const long = entries.filter(([, value]) => isLong(value));
+  const lines = short.map(([name, value]) => `${name}: ${isPlain(value) ? String(value) : JSON.stringify(value)}`);
+  return [
+    ...(lines.length === 0 ? [] : [lines.join('\n')]),
+    ...long.map(([name, value]) => `${name}:\n${String(value)}`),
+  ].join('\n\n');
 }
 
+/** What both begin and end with stands once, unmarked. */
 function difference(before: string, after: string): string {
-  return [before === '' ? '' : marked('-', before), after === '' ? '' : marked('+', after)]
-    .filter((part) => part !== '')
-    .join('\n');
+  const [old, fresh] = [linesOf(before), linesOf(after)];
+  const most = Math.min(old.length, fresh.length);
+  let head = 0;
+  while (head < most && old[head] === fresh[head]) head += 1;
+  let tail = 0;
+  while (tail < most - head && old.at(-1 - tail) === fresh.at(-1 - tail)) tail += 1;
+  const between = (lines: readonly string[]) => lines.slice(head, lines.length - tail);
+  return [
+    ...old.slice(0, head).map((line) => `  ${line}`),
+    ...between(old).map((line) => `- ${line}`),
+    ...between(fresh).map((line) => `+ ${line}`),
+    ...old.slice(old.length - tail).map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+function linesOf(text: string): readonly string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 function marked(mark: string, lines: string): string {
-  return lines
-    .replace(/\n$/, '')
-    .split('\n')
+  return linesOf(lines)
     .map((line) => `${mark} ${line}`)
     .join('\n');
 }

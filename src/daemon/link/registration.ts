@@ -27,6 +27,8 @@ const REFUSED_RETRY_MS = 15_000;
 /** The clocks are compared this often; a jump of more than JUMP_MS between them is a machine that slept, or a clock that was set. */
 const JUMP_CHECK_MS = 5_000;
 const JUMP_MS = 30_000;
+/** The hub spares dialogs that were raised just before a hello, as it may have been under way already; those of a daemon that was killed are told as gone by a second one. */
+const SECOND_HELLO_MS = 20_000;
 /** At most 500 by the wire; few enough that they always fit. */
 const SESSIONS_PER_CALL = 50;
 /** Bytes of a list in one request, with room for the rest of the body. */
@@ -69,6 +71,7 @@ export class Registration {
   #cancelNext: CancelTimer = () => undefined;
   #drift: number;
   #ended: (() => void)[] = [];
+  #greeted = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -193,6 +196,8 @@ export class Registration {
       this.#beatDue = false;
       this.#forget(told);
       options.state.greeted(answer.hubEpoch);
+      if (!this.#greeted) this.#unsubscribe.push(options.clock.after(SECOND_HELLO_MS, () => this.greetAgain()));
+      this.#greeted = true;
     } catch (error) {
       this.#helloDue = true;
       throw error;

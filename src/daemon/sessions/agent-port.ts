@@ -4,6 +4,7 @@
  */
 import type { Unsubscribe } from '../ports.ts';
 import type { Caller } from '../ports.ts';
+import type { Question, QuestionAnswer, QuestionSource } from '../../protocol/attention.ts';
 import type { Session } from '../../protocol/model.ts';
 import type { Deed } from './activity/observations.ts';
 
@@ -82,7 +83,7 @@ export interface HookFacts {
   readonly deed?: Deed | undefined;
 }
 
-/** The agent asks whether it may use a tool. */
+/** The agent asks its person: whether it may use a tool, whether it may go ahead with a plan, or something that wants an answer. */
 export interface PermissionAsk {
   readonly tool: string;
   readonly input: unknown;
@@ -90,10 +91,31 @@ export interface PermissionAsk {
   readonly intent: string | undefined;
   /** What the agent itself offers as "always", in words and in its order. */
   readonly suggestions: readonly string[];
+  /** It asks to go ahead with this plan. */
+  readonly plan?: string | undefined;
+  /** It asks for answers; leave is not what it wants. */
+  readonly question?: AskedQuestions | undefined;
+  /** Its dialog is drawn only when its hook is done: someone at that terminal sees nothing of it meanwhile. */
+  readonly drawnLater?: boolean | undefined;
+  /** What of a tool's input tells one call from another. Absent: all of it. */
+  readonly identify?: ((input: unknown) => unknown) | undefined;
+}
+
+export interface AskedQuestions {
+  readonly source: QuestionSource;
+  /** One line for lists. */
+  readonly summary: string;
+  /** What is to be known before one answers. */
+  readonly context: string | undefined;
+  readonly questions: readonly Question[];
 }
 
 export type PermissionAnswer =
-  | { readonly verdict: 'allow'; readonly suggestion: number | undefined }
+  | {
+      readonly verdict: 'allow';
+      readonly suggestion: number | undefined;
+      readonly answers?: readonly QuestionAnswer[] | undefined;
+    }
   | { readonly verdict: 'deny'; readonly message: string };
 
 export interface AgentPort {
@@ -124,6 +146,9 @@ export interface AgentPort {
   renderContext(facts: HookFacts, text: string): string | undefined;
   /** What a hook asks leave for; undefined: it asks for none, or for something that cannot be answered from afar. */
   readPermission?(event: string, payload: unknown): PermissionAsk | undefined;
-  /** What the hook that asked prints to say so. Of the payload nothing is taken but the suggestion that was chosen. */
+  /**
+   * What the hook that asked prints to say so; undefined: it cannot be said. Of the payload nothing is taken but the suggestion that was chosen and what was asked. Throws an
+   * IntercomError whose message says why an answer does not fit.
+   */
   renderPermission?(event: string, payload: unknown, answer: PermissionAnswer): string | undefined;
 }

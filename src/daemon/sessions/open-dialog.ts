@@ -40,7 +40,7 @@ export class OpenDialog {
     this.ref = ref;
     this.call = call;
     this.#resolve = resolve;
-    this.#input = stable(call.ask.input);
+    this.#input = this.#identity(call.ask.input);
   }
 
   onAbort(gone: () => void): void {
@@ -58,7 +58,12 @@ export class OpenDialog {
   fits(agentId: string | undefined, tool: ToolFacts): boolean {
     if (this.call.facts.agentId !== agentId || this.call.ask.tool !== tool.name) return false;
     if (this.toolUseId !== undefined && tool.id !== undefined) return this.toolUseId === tool.id;
-    return this.#input === stable(tool.input);
+    return this.#input === this.#identity(tool.input);
+  }
+
+  #identity(input: unknown): string {
+    const { identify } = this.call.ask;
+    return stable(identify === undefined ? input : identify(input));
   }
 
   answer(text: string): void {
@@ -72,7 +77,7 @@ export class OpenDialog {
 
 /** The same value gives the same text, whatever the order of its keys. */
 export function stable(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
+  return JSON.stringify(value ?? null, (_key, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
       : part,

@@ -1,22 +1,23 @@
 /**
- * The permission desk: the dialogs in which agents of this machine ask whether they may use a tool. Each is told to the hub and answered by whoever is first: the person at
- * the terminal or an operator from afar.
+ * The permission desk: the dialogs in which agents of this machine ask whether they may use a tool or go on with a plan, or ask a question. Each is told to the hub and answered by
+ * whoever is first: the person at the terminal or an operator from afar.
  *
  * Invariants: a dialog is known by a `ref` of its own, so that parallel ones never mix; the dialog at the terminal stays usable, and what happened there closes the card at
- * once; without a decision nothing is said, and never yes. Where nobody sits at a terminal, a question that nobody answered in its time is denied in words.
+ * once; without a decision nothing is said, and never yes. Where nobody sits at a terminal, what nobody answered in its time is denied in words. A decision that could do nothing
+ * any more, or that the agent does not take, is told to the hub as failed, with why.
  * What is stored is stored by the hub: after a restart of this daemon a hook that still waits raises its dialog again under the same `ref`.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import { formatAddress } from '../../protocol/address.ts';
 import type { DeliverDecision } from '../../protocol/daemon-api.ts';
 import { toIntercomError, type IntercomError } from '../../protocol/errors.ts';
 import type { ApprovalEffect, ApprovalRaised, CloseApproval, RaiseApproval } from '../../protocol/machine-api.ts';
-import type { Decision, Session, ToolSubject } from '../../protocol/model.ts';
-import { oneLine, toolInputText, toolWords } from '../agents/tool-words.ts';
+import type { Decision, Session } from '../../protocol/model.ts';
+import { oneLine } from '../agents/tool-words.ts';
 import type { SessionBook, Unsubscribe } from '../ports.ts';
 import type { HookFacts } from './agent-port.ts';
+import { subjectOf } from './ask-subject.ts';
 import type { DecisionDesk } from './managed.ts';
 import { OpenDialog } from './open-dialog.ts';
 import type { PermissionCall } from './open-dialog.ts';
@@ -27,15 +28,19 @@ const DIALOGS_MAX = 500;
 const EXPIRES_SECONDS = 24 * 3600;
 const RETRY_FIRST_MS = 200;
 const RETRY_LONGEST_MS = 30_000;
-/** A close that the hub never takes: hello tells it what is open. */
-const CLOSE_TRIES = 12;
+/** A word that the hub never takes: hello tells it what is open. */
+const TELL_TRIES = 12;
 /** After a sign that the dialog is over, what came of it is waited for this long. */
 const EVIDENCE_MS = 1500;
 /** A session that waits for nobody any more, this long: its dialog was answered. */
 const SETTLED_MS = 1000;
-/** The dialog of a background subagent is drawn only when its hooks are done: someone at that terminal must not be kept from it for long. */
-const SUBAGENT_PATIENCE_MS = 120_000;
+/** The dialog of a background subagent, and a form, are drawn only when their hooks are done: someone at that terminal must not be kept from them for long. */
+const UNDRAWN_PATIENCE_MS = 120_000;
 const EARLY_MAX = 200;
+/** Dialogs that are over and whose end is remembered, for decisions that come too late. */
+const ENDED_MAX = 500;
+const TOO_LATE = 'It was answered at the terminal before this decision came.';
+const NOT_TAKEN = 'Its agent takes no such answer.';
 /** Tool calls of one session that are remembered. */
 const BEGUN_MAX = 50;
 
@@ -68,6 +73,8 @@ export class PermissionDesk implements DecisionDesk {
   readonly #dialogs = new Map<string, OpenDialog>();
   /** Decisions whose dialog is not here (yet): the hook comes again after a restart. */
   readonly #early = new Map<string, DeliverDecision>();
+  /** What ended a dialog: a decision of the hub's, or a word why such a decision can do nothing any more. */
+  readonly #ended = new Map<string, 'decided' | { readonly why: string }>();
   /** Tool calls that began and are not over, by session: a permission request does not say which call it is about. */
   readonly #begun = new Map<string, BegunTool[]>();
   readonly #unsubscribe: Unsubscribe;
@@ -89,7 +96,8 @@ export class PermissionDesk implements DecisionDesk {
     const early = this.#early.get(ref);
     if (early !== undefined) {
       this.#early.delete(ref);
-      return Promise.resolve(this.#words(call, early.state, early.decision));
+      this.#remember(ref, 'decided');
+      return Promise.resolve(this.#words(ref, call, early.state, early.decision));
     }
     if (this.#stopped || call.signal?.aborted === true) return Promise.resolve('');
     const before = this.#dialogs.get(ref);
@@ -101,10 +109,10 @@ export class PermissionDesk implements DecisionDesk {
       this.#pair(dialog);
       this.#dialogs.set(ref, dialog);
       dialog.onAbort(() => this.#gone(dialog));
-      if (call.facts.agentId !== undefined && !call.unattended && call.mission === undefined) {
-        dialog.later(this.#options.clock.after(SUBAGENT_PATIENCE_MS, () => this.#giveToTerminal(dialog)));
+      if (isUndrawn(call) && !call.unattended && call.mission === undefined) {
+        dialog.later(this.#options.clock.after(UNDRAWN_PATIENCE_MS, () => this.#giveToTerminal(dialog)));
       }
-      if (this.#options.book.get(call.session.id)?.state === 'waiting') dialog.shown = true;
+      if (this.#options.book.get(call.session.id)?.state === 'waiting') dialog.shown = !isUndrawn(call);
       void this.#raise(dialog, RETRY_FIRST_MS);
     });
   }
@@ -115,11 +123,11 @@ export class PermissionDesk implements DecisionDesk {
       const raised = await this.#options.approvals.raise({
         ref: dialog.ref,
         session: dialog.call.session.id,
-        subject: this.#subject(dialog.call),
+        subject: subjectOf(this.#options.machineId, dialog.call),
         expiresInSeconds: EXPIRES_SECONDS,
       });
       dialog.asking = false;
-      if (dialog.over) this.#sendClose(dialog);
+      if (dialog.over && raised.state === 'pending') this.#sendClose(dialog);
       else if (raised.state !== 'pending') this.#decide(dialog, raised.state, raised.decision);
     } catch (thrown) {
       dialog.asking = false;
@@ -144,30 +152,17 @@ export class PermissionDesk implements DecisionDesk {
     return error.code === 'unknown_session' && this.#options.book.get(dialog.call.session.id) !== undefined;
   }
 
-  #subject({ session, ask, mission }: PermissionCall): ToolSubject {
-    const { text, cut } = toolInputText(ask.input);
-    const { machineId } = this.#options;
-    return {
-      kind: 'tool',
-      from: formatAddress({ kind: 'agent', machine: machineId, project: session.project, session: session.id }),
-      agent: session.agent,
-      ...(mission === undefined ? {} : { missionId: mission }),
-      tool: oneLine(ask.tool, 200),
-      summary: toolWords(ask.tool, ask.input, session.cwd).label,
-      input: text,
-      cut,
-      cwd: session.cwd,
-      ...(ask.intent === undefined ? {} : { intent: ask.intent.slice(0, 2000) }),
-      suggestions: ask.suggestions.slice(0, 10).map((words) => oneLine(words, 300)),
-    };
-  }
-
   // ── decisions ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   decided(item: DeliverDecision): void {
     const dialog = this.#dialogs.get(item.ref);
     if (dialog !== undefined) {
       this.#decide(dialog, item.state, item.decision);
+      return;
+    }
+    const ended = this.#ended.get(item.ref);
+    if (ended !== undefined) {
+      if (ended !== 'decided' && isAnswer(item.state)) this.#failed(item.ref, ended.why);
       return;
     }
     this.#early.set(item.ref, item);
@@ -193,18 +188,54 @@ export class PermissionDesk implements DecisionDesk {
   }
 
   #decide(dialog: OpenDialog, state: ApprovalRaised['state'], decision: Decision | undefined): void {
-    if (dialog.over) return;
-    this.#finish(dialog, this.#words(dialog.call, state, decision));
+    if (dialog.over) {
+      // Not where the same hook has come again: the newer call takes it.
+      if (isAnswer(state) && (this.#dialogs.get(dialog.ref) ?? dialog) === dialog) this.#failed(dialog.ref, TOO_LATE);
+      return;
+    }
+    this.#remember(dialog.ref, 'decided');
+    this.#finish(dialog, this.#words(dialog.ref, dialog.call, state, decision));
   }
 
-  #words(call: PermissionCall, state: ApprovalRaised['state'], decision: Decision | undefined): string {
-    if (state === 'allowed') {
-      return call.render({ verdict: 'allow', suggestion: decision?.suggestion }) ?? '';
+  #words(ref: string, call: PermissionCall, state: ApprovalRaised['state'], decision: Decision | undefined): string {
+    if (state === 'allowed') return this.#allow(ref, call, decision);
+    const question = call.ask.question !== undefined;
+    if (state === 'denied') {
+      const reason = decision?.reason === undefined ? '' : `: ${decision.reason}`;
+      return this.#deny(call, `${question ? 'Declined' : 'Denied'} by ${decision?.by ?? 'an operator'}${reason}`);
     }
-    const reason = decision?.reason === undefined ? '' : `: ${decision.reason}`;
-    if (state === 'denied') return this.#deny(call, `Denied by ${decision?.by ?? 'an operator'}${reason}`);
     // Nobody decided: the person at the terminal still can, where there is one.
-    return call.unattended ? this.#deny(call, 'Nobody decided about this in time, so it was not done.') : '';
+    if (!call.unattended) return '';
+    return this.#deny(
+      call,
+      question ? 'Nobody answered this in time.' : 'Nobody decided about this in time, so it was not done.',
+    );
+  }
+
+  /** An answer that the agent cannot be given is left to its terminal; where there is none, the agent is told. */
+  #allow(ref: string, call: PermissionCall, decision: Decision | undefined): string {
+    let why = NOT_TAKEN;
+    try {
+      const text = call.render({ verdict: 'allow', suggestion: decision?.suggestion, answers: decision?.answers });
+      if (text !== undefined) return text;
+    } catch (thrown) {
+      why = toIntercomError(thrown).message;
+    }
+    this.#failed(ref, why);
+    return call.unattended ? this.#deny(call, why) : '';
+  }
+
+  #failed(ref: string, why: string): void {
+    if (this.#stopped) return;
+    const effect: ApprovalEffect = { ref, state: 'failed', reason: oneLine(why, 300) };
+    void this.#tell(() => this.#options.approvals.effect(effect), 1, RETRY_FIRST_MS);
+  }
+
+  #remember(ref: string, how: 'decided' | { readonly why: string }): void {
+    this.#ended.delete(ref);
+    this.#ended.set(ref, how);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > ENDED_MAX && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   #deny(call: PermissionCall, message: string): string {
@@ -275,9 +306,18 @@ export class PermissionDesk implements DecisionDesk {
       if (dialog.call.session.id !== session.id) continue;
       if (session.state === 'ended') this.#close(dialog, { outcome: 'withdrawn', reason: 'its session ended' });
       else if (dialog.call.facts.agentId !== undefined || dialog.call.unattended) continue;
-      else if (session.state === 'waiting') dialog.shown = true;
+      else if (isUndrawn(dialog.call)) {
+        // Esc leaves its hook waiting, for nobody.
+        if (session.state === 'idle')
+          dialog.later(this.#options.clock.after(SETTLED_MS, () => this.#interrupted(dialog)));
+      } else if (session.state === 'waiting') dialog.shown = true;
       else if (dialog.shown) dialog.later(this.#options.clock.after(SETTLED_MS, () => this.#notShown(dialog)));
     }
+  }
+
+  #interrupted(dialog: OpenDialog): void {
+    if (!dialog.over && this.#options.book.get(dialog.call.session.id)?.state === 'idle')
+      this.#atTerminal(dialog, 'deny');
   }
 
   /** It was drawn, and the session has gone on: someone answered it there, and what they said is not known yet. */
@@ -314,6 +354,7 @@ export class PermissionDesk implements DecisionDesk {
   #close(dialog: OpenDialog, how: Omit<CloseApproval, 'ref'>): void {
     if (this.#dialogs.get(dialog.ref) !== dialog) return;
     dialog.closing = { ref: dialog.ref, ...how };
+    this.#remember(dialog.ref, { why: how.outcome === 'answered_elsewhere' ? TOO_LATE : tooLate(how.reason) });
     this.#finish(dialog, '');
     // After the call that raises it, or it would come too early.
     if (!dialog.asking) this.#sendClose(dialog);
@@ -321,19 +362,32 @@ export class PermissionDesk implements DecisionDesk {
 
   #sendClose(dialog: OpenDialog): void {
     const { closing } = dialog;
-    if (closing !== undefined) void this.#tell(closing, 1, RETRY_FIRST_MS);
+    if (closing !== undefined) void this.#tell(() => this.#options.approvals.close(closing), 1, RETRY_FIRST_MS);
   }
 
-  async #tell(closing: CloseApproval, tries: number, delay: number): Promise<void> {
+  async #tell(say: () => Promise<void>, tries: number, delay: number): Promise<void> {
     try {
-      await this.#options.approvals.close(closing);
+      await say();
     } catch (thrown) {
       const error = toIntercomError(thrown);
-      if (!error.retry || tries >= CLOSE_TRIES || this.#stopped) return;
+      if (!error.retry || tries >= TELL_TRIES || this.#stopped) return;
       const next = Math.min(delay * 2, RETRY_LONGEST_MS);
-      this.#options.clock.after(delay, () => void this.#tell(closing, tries + 1, next));
+      this.#options.clock.after(delay, () => void this.#tell(say, tries + 1, next));
     }
   }
+}
+
+/** Someone at its terminal sees nothing of it while its hook waits. */
+function isUndrawn({ facts, ask }: PermissionCall): boolean {
+  return facts.agentId !== undefined || ask.drawnLater === true;
+}
+
+function isAnswer(state: ApprovalRaised['state']): boolean {
+  return state === 'allowed' || state === 'denied';
+}
+
+function tooLate(reason: string | undefined): string {
+  return `It was over before this decision came: ${reason ?? 'its dialog is gone'}.`;
 }
 
 function endsTurn(facts: HookFacts): boolean {

@@ -42,9 +42,23 @@ export class ClaudeHooks {
       permission_suggestions: options.suggestions ?? [],
       ...(options.agentId === undefined ? {} : { agent_id: options.agentId }),
     });
+    return this.#ask('PermissionRequest', payload, options);
+  }
+
+  form(schema: unknown, message: string, options: AskOptions = {}): Asked {
+    const payload = this.#payload('Elicitation', {
+      mcp_server_name: 'orders',
+      message,
+      mode: 'form',
+      requested_schema: schema,
+    });
+    return this.#ask('Elicitation', payload, options);
+  }
+
+  #ask(event: string, payload: object, options: AskOptions): Asked {
     const abort = new AbortController();
-    const facts = readHook('PermissionRequest', payload);
-    const ask = this.#dialect.readPermission('PermissionRequest', payload);
+    const facts = readHook(event, payload);
+    const ask = this.#dialect.readPermission(event, payload);
     const session = this.#book.get(this.#session);
     if (facts === undefined || session === undefined) throw new Error('no such session');
     const text =
@@ -54,7 +68,7 @@ export class ClaudeHooks {
             session,
             ask,
             facts,
-            render: (answer) => renderPermission('PermissionRequest', payload, answer),
+            render: (answer) => renderPermission(event, payload, answer),
             key: options.key,
             signal: abort.signal,
             unattended: options.unattended === true,

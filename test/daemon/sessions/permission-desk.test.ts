@@ -41,6 +41,7 @@ class PaperHub {
   }
 
   async effect(effect: ApprovalEffect): Promise<void> {
+    if (this.away) throw new IntercomError('unreachable', 'The hub cannot be reached.');
     this.effects.push(effect);
   }
 }
@@ -380,11 +381,6 @@ describe('faults', () => {
     expect(await hooks.permission('Bash', BASH, { key: 'run_1:7' }).decision).toMatchObject({ behavior: 'deny' });
   });
 
-  it('a question with choices stays with its terminal: an Allow would answer nothing', async () => {
-    expect(await hooks.permission('AskUserQuestion', { questions: [] }).text).toBe('');
-    expect(hub.raised).toEqual([]);
-  });
-
   it('an input beyond its bound is cut and says so', async () => {
     void hooks.permission('Bash', { command: 'x'.repeat(200_000) });
     await quiet();
@@ -399,5 +395,208 @@ describe('faults', () => {
     );
     await quiet();
     expect(hub.raised).toHaveLength(1);
+  });
+});
+
+const QUESTIONS = {
+  questions: [
+    {
+      question: '哪一个？',
+      header: '服务',
+      multiSelect: true,
+      options: [
+        { label: '支付', description: '一' },
+        { label: 'خدمة 🚀', preview: '| a | b |' },
+      ],
+    },
+    { question: 'Which name?', header: 'Name', multiSelect: false, options: [{ label: 'Red' }, { label: 'Blue' }] },
+  ],
+};
+const FORM = {
+  type: 'object',
+  properties: { count: { type: 'integer', minimum: 1, maximum: 9 } },
+  required: ['count'],
+};
+
+describe('questions', () => {
+  it('are shown as they were asked, and each gets its own answer', async () => {
+    const asked = hooks.permission('AskUserQuestion', QUESTIONS);
+    await quiet();
+    expect(hub.raised[0]?.subject).toMatchObject({
+      kind: 'question',
+      source: 'ask_user',
+      from: `laptop/shop#${SESSION}`,
+      summary: '哪一个？ (and 1 more)',
+      context: 'خدمة 🚀:\n| a | b |',
+      questions: [
+        { id: 'q1', header: '服务', text: '哪一个？', multiple: true, freeText: true, optional: false },
+        { id: 'q2', options: [{ label: 'Red' }, { label: 'Blue' }], multiple: false },
+      ],
+    });
+    const answers = [
+      { id: 'q1', options: ['支付', 'خدمة 🚀'], text: 'and the rest' },
+      { id: 'q2', options: [], text: 'Grün' },
+    ];
+    decide('allowed', decision({ answers }));
+    expect(await asked.decision).toEqual({
+      behavior: 'allow',
+      updatedInput: { ...QUESTIONS, answers: { '哪一个？': '支付, خدمة 🚀, and the rest', 'Which name?': 'Grün' } },
+    });
+  });
+
+  it('declined: the agent reads by whom and why', async () => {
+    const asked = hooks.permission('AskUserQuestion', QUESTIONS);
+    await quiet();
+    decide('denied', decision({ verdict: 'deny', reason: 'ask me tomorrow' }));
+    expect(await asked.decision).toEqual({ behavior: 'deny', message: 'Declined by gilles: ask me tomorrow' });
+  });
+
+  it('an Allow without answers answers nothing: they stay at the terminal, and without one the agent is told', async () => {
+    const asked = hooks.permission('AskUserQuestion', QUESTIONS);
+    await quiet();
+    decide('allowed', decision());
+    expect(await asked.text).toBe('');
+    await quiet();
+    expect(hub.effects).toEqual([
+      { ref: hub.raised[0]?.ref, state: 'failed', reason: 'Its agent takes no such answer.' },
+    ]);
+    const headless = hooks.permission('AskUserQuestion', QUESTIONS, { unattended: true });
+    await quiet();
+    decide('allowed', decision(), 1);
+    expect(await headless.decision).toMatchObject({ behavior: 'deny' });
+  });
+
+  it.each([
+    ['no question', { questions: [] }],
+    ['two of the same words', { questions: [QUESTIONS.questions[1], QUESTIONS.questions[1]] }],
+    ['more than a card shows', { questions: [{ question: 'x'.repeat(8001), options: [] }] }],
+  ])('%s: only the terminal can ask that', async (_name, input) => {
+    expect(await hooks.permission('AskUserQuestion', input).text).toBe('');
+    expect(hub.raised).toEqual([]);
+  });
+
+  it('answered at the terminal: the result comes with other words than the question, and closes its card all the same', async () => {
+    void hooks.permission('AskUserQuestion', QUESTIONS);
+    void hooks.permission('AskUserQuestion', { questions: [QUESTIONS.questions[1]] });
+    await quiet();
+    hooks.done('AskUserQuestion', { ...QUESTIONS, answers: { 'Which name?': 'Red' } });
+    await quiet();
+    expect(hub.closed).toMatchObject([{ ref: hub.raised[0]?.ref, outcome: 'answered_elsewhere', verdict: 'allow' }]);
+  });
+});
+
+describe('a plan', () => {
+  const PLAN = { plan: 'First some words.\n\n## Move the shop\n\n1. Tests.', planFilePath: '/home/me/plan.md' };
+
+  it('is shown as its text under its first heading; allowed, it is given back as it came', async () => {
+    const asked = hooks.permission('ExitPlanMode', PLAN);
+    await quiet();
+    expect(hub.raised[0]?.subject).toMatchObject({
+      kind: 'tool',
+      plan: true,
+      summary: 'Move the shop',
+      input: PLAN.plan,
+    });
+    decide('allowed', decision());
+    expect(await asked.decision).toEqual({ behavior: 'allow', updatedInput: PLAN });
+  });
+
+  it('approved at the terminal, where the result does not repeat it', async () => {
+    void hooks.permission('ExitPlanMode', PLAN);
+    await quiet();
+    hooks.done('ExitPlanMode', {});
+    await quiet();
+    expect(hub.closed).toMatchObject([{ outcome: 'answered_elsewhere', verdict: 'allow' }]);
+  });
+
+  it('without a text says so', async () => {
+    void hooks.permission('ExitPlanMode', {});
+    await quiet();
+    expect(hub.raised[0]?.subject).toMatchObject({ plan: true, summary: 'Leave the plan mode' });
+  });
+});
+
+describe('a form of an MCP server', () => {
+  it('is filled in with values of its types, or declined', async () => {
+    const asked = hooks.form(FORM, 'Your order, please');
+    await quiet();
+    expect(hub.raised[0]?.subject).toMatchObject({
+      source: 'elicitation',
+      summary: 'orders: Your order, please',
+      questions: [{ id: 'count', optional: false }],
+    });
+    decide('allowed', decision({ answers: [{ id: 'count', options: [], text: '3' }] }));
+    expect(JSON.parse(await asked.text)).toEqual({
+      hookSpecificOutput: { hookEventName: 'Elicitation', action: 'accept', content: { count: 3 } },
+    });
+    const again = hooks.form(FORM, 'Your order, please');
+    await quiet();
+    decide('denied', decision({ verdict: 'deny' }), 1);
+    expect(await again.text).toContain('"action":"decline"');
+  });
+
+  it('an answer that is none of its field is told as such, and its terminal asks', async () => {
+    const asked = hooks.form(FORM, 'Your order, please');
+    await quiet();
+    decide('allowed', decision({ answers: [{ id: 'count', options: [], text: '12' }] }));
+    expect(await asked.text).toBe('');
+    await quiet();
+    expect(hub.effects).toMatchObject([{ state: 'failed', reason: 'The form takes no such "count": "12".' }]);
+  });
+
+  it('comes to its terminal after a while, as it is drawn only then; a mission waits for its operator', async () => {
+    const asked = hooks.form(FORM, 'Your order, please');
+    void hooks.form(FORM, 'Its order, please', { mission: newId('mission') });
+    await quiet();
+    // Another dialog of the session says nothing of it.
+    is('waiting');
+    is('working');
+    clock.advance(120_000);
+    expect(await asked.text).toBe('');
+    await quiet();
+    expect(hub.closed).toMatchObject([{ ref: hub.raised[0]?.ref, outcome: 'withdrawn' }]);
+    expect(desk.dialogs()).toEqual([hub.raised[1]?.ref]);
+  });
+
+  it('ends with its turn at the terminal, where its hook goes on waiting', async () => {
+    const asked = hooks.form(FORM, 'Your order, please');
+    await quiet();
+    is('idle');
+    clock.advance(1000);
+    expect(await asked.text).toBe('');
+    await quiet();
+    expect(hub.closed).toMatchObject([{ outcome: 'answered_elsewhere', verdict: 'deny' }]);
+  });
+});
+
+describe('a decision that comes too late', () => {
+  it('is told as failed, with why; one that repeats itself is not', async () => {
+    const asked = hooks.permission('Bash', BASH);
+    void hooks.permission('Bash', { command: 'ls' });
+    await quiet();
+    hooks.done('Bash', { command: 'ls' });
+    await quiet();
+    decide('allowed', decision(), 1);
+    decide('allowed', decision());
+    expect(await asked.decision).toEqual({ behavior: 'allow' });
+    decide('allowed', decision());
+    await quiet();
+    expect(hub.effects).toEqual([
+      {
+        ref: hub.raised[1]?.ref,
+        state: 'failed',
+        reason: 'It was answered at the terminal before this decision came.',
+      },
+    ]);
+  });
+
+  it('also while it is not known yet how the dialog ended, and what expired is no failure', async () => {
+    const asked = hooks.permission('Bash', BASH);
+    await quiet();
+    asked.drop();
+    decide('expired');
+    decide('denied', decision({ verdict: 'deny' }));
+    await quiet();
+    expect(hub.effects).toHaveLength(1);
   });
 });

@@ -11,6 +11,8 @@ import type { JournalEntry } from '../../../protocol/runner-api.ts';
 import type { AgentEvent, JournalFold } from '../program.ts';
 import { oneLine, toolWords } from '../tool-words.ts';
 import { resetTime } from '../reset-time.ts';
+import { FORM_EVENT } from './elicitation.ts';
+import { PLAN_TOOL, QUESTION_TOOL } from './questions.ts';
 
 const DETAIL_MAX = 8000;
 
@@ -119,6 +121,7 @@ export class ClaudeFold implements JournalFold {
     const first = this.#sessionOf(hook.session_id, hook.model, hook.transcript_path);
     if (event === 'Stop') this.#background = hook.background_tasks.length > 0;
     if (event === 'PermissionRequest') return [...first, this.#asks(hook)];
+    if (event === FORM_EVENT) return [...first, { kind: 'waiting', for: 'a form of one of its tools' }];
     // The stream tells the rest itself.
     return this.#runtime === 'headless' ? first : [...first, ...this.#told(event, hook, at)];
   }
@@ -160,7 +163,8 @@ export class ClaudeFold implements JournalFold {
   #asks(hook: Hook): AgentEvent {
     const tool = hook.tool_name ?? 'a tool';
     const { label } = toolWords(tool, hook.tool_input, this.#cwd);
-    return { kind: 'waiting', for: tool === 'AskUserQuestion' ? 'an answer to its question' : `permission: ${label}` };
+    if (tool === QUESTION_TOOL) return { kind: 'waiting', for: 'an answer to its question' };
+    return { kind: 'waiting', for: tool === PLAN_TOOL ? 'a word on its plan' : `permission: ${label}` };
   }
 
   // ── the stream ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,9 +4,19 @@ import { isSessionId } from '../../../protocol/address.ts';
 import type { SessionWait } from '../../../protocol/attention.ts';
 import type { Deed } from '../../sessions/activity/observations.ts';
 import type { HookFacts, HookMoment, PermissionAnswer, PermissionAsk } from '../../sessions/agent-port.ts';
+import { FORM_EVENT, readForm, renderForm } from './elicitation.ts';
 import { deedOf } from '../hook-deeds.ts';
 import { askWords, oneLine } from '../tool-words.ts';
 import { suggestionWords } from './permission-words.ts';
+import {
+  answeredInput,
+  PLAN_TOOL,
+  plannedInput,
+  QUESTION_TOOL,
+  questionsIn,
+  readPlan,
+  readQuestions,
+} from './questions.ts';
 
 const MOMENTS: Readonly<Record<string, HookMoment>> = {
   SessionStart: 'session_start',
@@ -41,8 +51,6 @@ type Payload = z.infer<typeof Payload>;
 
 const Questions = z.looseObject({ questions: z.array(z.looseObject({ question: z.string() })).min(1) });
 const Plan = z.looseObject({ plan: z.string() });
-/** Stands for the tool of a form: what ends it names none. */
-const FORM = 'Elicitation';
 
 const PHASES: Readonly<Record<string, NonNullable<HookFacts['tool']>['phase']>> = {
   PreToolUse: 'begins',
@@ -56,8 +64,6 @@ const PermissionPayload = z.looseObject({
   tool_input: z.unknown().optional(),
   permission_suggestions: z.array(z.unknown()).catch([]),
 });
-/** A question with choices: an Allow would answer it with nothing. Its dialog stays with the person at the terminal. */
-const QUESTIONS = new Set(['AskUserQuestion']);
 const Described = z.looseObject({ description: z.string().optional().catch(undefined) });
 
 export function readHook(event: string, payload: unknown): HookFacts | undefined {
@@ -97,12 +103,17 @@ function doneBy(event: string, hook: Payload): Deed | undefined {
       const call = { tool, input: hook.tool_input, id: hook.tool_use_id };
       return { does: 'asks', wait: waitOf(tool, hook.tool_input, hook.cwd), call };
     }
-    case 'Elicitation': {
+    // The event's name stands for the tool of a form: what ends it names none.
+    case FORM_EVENT: {
       const what = oneLine(`${hook.mcp_server_name ?? 'an MCP server'}: ${hook.message ?? 'a form'}`, 500);
-      return { does: 'asks', wait: { kind: 'question', what }, call: { tool: FORM, input: undefined, id: undefined } };
+      return {
+        does: 'asks',
+        wait: { kind: 'question', what },
+        call: { tool: FORM_EVENT, input: undefined, id: undefined },
+      };
     }
     case 'ElicitationResult':
-      return { does: 'is_answered', call: { tool: FORM, input: undefined, id: undefined } };
+      return { does: 'is_answered', call: { tool: FORM_EVENT, input: undefined, id: undefined } };
     case 'Stop':
       return { does: 'ends_turn', background: hook.background_tasks.length > 0 };
     case 'StopFailure':
@@ -117,12 +128,12 @@ function doneBy(event: string, hook: Payload): Deed | undefined {
 }
 
 function waitOf(tool: string, input: unknown, cwd: string): SessionWait {
-  if (tool === 'AskUserQuestion') {
+  if (tool === QUESTION_TOOL) {
     const [first, ...more] = Questions.safeParse(input).data?.questions ?? [];
     const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
     return { kind: 'question', what: oneLine(`${first?.question ?? 'a question'}${others}`, 500) || 'a question' };
   }
-  if (tool === 'ExitPlanMode') {
+  if (tool === PLAN_TOOL) {
     const heading =
       Plan.safeParse(input)
         .data?.plan.split('\n')
@@ -140,23 +151,38 @@ export function renderContext(facts: HookFacts, text: string): string | undefine
 }
 
 export function readPermission(event: string, payload: unknown): PermissionAsk | undefined {
+  if (event === FORM_EVENT) return readForm(payload);
   const parsed = event === 'PermissionRequest' ? PermissionPayload.safeParse(payload).data : undefined;
-  if (parsed === undefined || QUESTIONS.has(parsed.tool_name)) return undefined;
-  return {
-    tool: parsed.tool_name,
-    input: parsed.tool_input,
-    intent: Described.safeParse(parsed.tool_input).data?.description,
+  if (parsed === undefined) return undefined;
+  const { tool_name: tool, tool_input: input } = parsed;
+  const ask = {
+    tool,
+    input,
+    intent: Described.safeParse(input).data?.description,
     suggestions: parsed.permission_suggestions.map(suggestionWords),
   };
+  if (tool === QUESTION_TOOL) {
+    const question = readQuestions(input);
+    return question === undefined ? undefined : { ...ask, question, identify: questionsIn };
+  }
+  // Only one plan at a time, and 2.1.329 leaves its text out of the result.
+  return tool === PLAN_TOOL ? { ...ask, plan: readPlan(input) ?? '', identify: () => PLAN_TOOL } : ask;
 }
 
 export function renderPermission(event: string, payload: unknown, answer: PermissionAnswer): string | undefined {
+  if (event === FORM_EVENT) return renderForm(payload, answer);
   const parsed = PermissionPayload.safeParse(payload).data;
   if (parsed === undefined) return undefined;
   if (answer.verdict === 'deny') return decision(event, { behavior: 'deny', message: answer.message });
+  const { tool_name: tool, tool_input: input } = parsed;
+  if (tool === QUESTION_TOOL) {
+    const updatedInput = answeredInput(input, answer.answers ?? []);
+    return updatedInput === undefined ? undefined : decision(event, { behavior: 'allow', updatedInput });
+  }
   const chosen = answer.suggestion === undefined ? undefined : parsed.permission_suggestions[answer.suggestion];
   return decision(event, {
     behavior: 'allow',
+    ...(tool === PLAN_TOOL ? { updatedInput: plannedInput(input) } : {}),
     ...(chosen === undefined ? {} : { updatedPermissions: [chosen] }),
   });
 }

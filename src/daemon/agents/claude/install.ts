@@ -30,7 +30,7 @@ const HOOK_TIMEOUT = 10;
 /** A waiter waits as long as its session is idle; a week. */
 const DOORBELL_TIMEOUT = 7 * 24 * 3600;
 
-/** A permission request waits for a person; its dialog stays usable at the terminal meanwhile. */
+/** What is asked waits for a person; a dialog stays usable at the terminal meanwhile. */
 const DECISION_TIMEOUT = 24 * 3600;
 
 /**
@@ -45,7 +45,7 @@ const EVENTS = [
   { event: 'PostToolUseFailure', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'PermissionRequest', doorbell: false, timeout: DECISION_TIMEOUT },
   { event: 'PermissionDenied', doorbell: false, timeout: HOOK_TIMEOUT },
-  { event: 'Elicitation', doorbell: false, timeout: HOOK_TIMEOUT },
+  { event: 'Elicitation', doorbell: false, timeout: DECISION_TIMEOUT },
   { event: 'ElicitationResult', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'SubagentStop', doorbell: false, timeout: HOOK_TIMEOUT },
   { event: 'Stop', doorbell: true, timeout: HOOK_TIMEOUT },

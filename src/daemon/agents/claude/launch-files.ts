@@ -4,7 +4,7 @@
  *
  * Invariant: the bearer stands in no file and on no command line; settings and script name the variable that the runner puts into the environment.
  */
-import { RUNNER_ENVIRONMENT } from '../../../protocol/runner-api.ts';
+import { DECISION_HOOKS, RUNNER_ENVIRONMENT } from '../../../protocol/runner-api.ts';
 
 /** Every event that a run is folded from, that brings mail, or that asks. SessionStart takes no HTTP hook. */
 const HTTP_EVENTS = [
@@ -22,7 +22,7 @@ const HTTP_EVENTS = [
   'StopFailure',
 ] as const;
 /** Seconds. Someone has to decide; the dialog at the terminal stays usable meanwhile. */
-const PERMISSION_TIMEOUT = 24 * 3600;
+const DECISION_TIMEOUT = 24 * 3600;
 const HOOK_TIMEOUT = 30;
 const SESSION_START_TIMEOUT = 10;
 
@@ -55,7 +55,7 @@ function settings({ directory, prompt }: LaunchFiles): unknown {
     url: `\${${RUNNER_ENVIRONMENT.hookUrl}}/${event}`,
     headers: { Authorization: `Bearer $${RUNNER_ENVIRONMENT.hookToken}` },
     allowedEnvVars: [RUNNER_ENVIRONMENT.hookToken],
-    timeout: event === 'PermissionRequest' ? PERMISSION_TIMEOUT : HOOK_TIMEOUT,
+    timeout: DECISION_HOOKS.includes(event) ? DECISION_TIMEOUT : HOOK_TIMEOUT,
   });
   const start = {
     type: 'command',

@@ -31,6 +31,11 @@ const VERIFIED: readonly Verified[] = [
   },
   { property: 'approval_afar', versions: BOTH },
   { property: 'approval_terminal', versions: BOTH, note: 'Headless runs have no terminal: only an operator answers.' },
+  {
+    property: 'questions',
+    versions: BOTH,
+    note: 'Its questions, its plans, and the forms of its MCP servers; a form that is a page to open stays at the terminal.',
+  },
   { property: 'cancel', versions: BOTH },
   { property: 'resume', versions: BOTH },
   { property: 'offline', versions: BOTH },
@@ -144,11 +149,9 @@ const HEADLESS = [
   '--verbose',
   // What was taken in comes back as a line: proof that it entered the conversation.
   '--replay-user-messages',
-  // Permission requests wait for an answer instead of being denied, and their hook fires (2.1.197 calls it only then).
+  // Permission requests and questions wait for an answer instead of being denied, and their hook fires (2.1.197 calls it only then).
   '--permission-prompt-tool',
   'stdio',
-  // Nobody sees a question with choices there.
-  '--disallowedTools=AskUserQuestion',
 ];
 
 function sessionOf({ resume, uuid }: LaunchRequest): { readonly session: string; readonly args: readonly string[] } {

@@ -1,16 +1,25 @@
 /**
- * Codex' questions for permission, carried to whoever decides and back: commands and patches (`item/…/requestApproval`).
+ * What Codex asks its person, carried to whoever decides and back: leave for commands and patches (`item/…/requestApproval`), questions with choices, forms of MCP servers.
  *
  * Invariants: a question is open on the terminal and here at the same time, and the first answer counts, as the program itself has it; what is answered is what was asked (same request,
  * same item); an "always" is given back exactly as Codex offered it and never made up; a question of a kind that we do not know is left to the terminal; a refusal is `decline`, so that
  * the agent goes on and can say why it stopped.
  */
 import { createHash } from 'node:crypto';
+import type { QuestionAnswer } from '../../../protocol/attention.ts';
 import type { PermissionAsk } from '../../sessions/agent-port.ts';
 import { oneLine } from '../tool-words.ts';
 import type { ServerRequest } from './connection.ts';
-import { ApprovalDecision, CommandApprovalParams, FileApprovalParams, FileChangeItem } from './protocol/messages.ts';
+import {
+  ApprovalDecision,
+  CommandApprovalParams,
+  ElicitationParams,
+  FileApprovalParams,
+  FileChangeItem,
+  UserInputParams,
+} from './protocol/messages.ts';
 import type { RequestId } from './protocol/messages.ts';
+import { elicited, elicitedAnswer, inputAnswer, inputQuestions } from './questions.ts';
 
 /** An open dialog of a session, as whoever decides is asked. */
 export interface Dialog {
@@ -18,12 +27,18 @@ export interface Dialog {
   readonly ref: string;
   readonly session: string;
   readonly ask: PermissionAsk;
+  /** Throws an IntercomError whose message says why it cannot be answered so. */
+  readonly check?: ((verdict: DialogVerdict) => void) | undefined;
 }
 
 export interface DialogVerdict {
   readonly verdict: 'allow' | 'deny';
   /** Which of the suggestions was taken. */
   readonly suggestion?: number | undefined;
+  /** To questions. */
+  readonly answers?: readonly QuestionAnswer[] | undefined;
+  /** By whom it was denied, and why. */
+  readonly message?: string | undefined;
 }
 
 /** The side that decides (the permission desk). */
@@ -62,12 +77,10 @@ export class CodexApprovals {
     if (this.#open.get(request.id)?.ref === question.dialog.ref) return;
     const open: Open = { ref: question.dialog.ref, session: question.dialog.session, id: request.id, answered: false };
     this.#open.set(request.id, open);
-    this.#desk.open(question.dialog, ({ verdict, suggestion }) => {
+    this.#desk.open(question.dialog, (verdict) => {
       if (this.#open.get(request.id) !== open || open.answered) return false;
       open.answered = true;
-      const offered = suggestion === undefined ? undefined : question.offers[suggestion];
-      const decision = verdict === 'deny' ? 'decline' : (offered ?? 'accept');
-      this.#answer(request.id, { decision });
+      this.#answer(request.id, question.result(verdict));
       return true;
     });
   }
@@ -91,8 +104,8 @@ export class CodexApprovals {
 
 interface Question {
   readonly dialog: Dialog;
-  /** The decisions behind `suggestions`, in their order. */
-  readonly offers: readonly ApprovalDecision[];
+  /** What the server is answered. */
+  readonly result: (verdict: DialogVerdict) => unknown;
 }
 
 function read(request: ServerRequest, item: unknown): Question | undefined {
@@ -104,7 +117,43 @@ function read(request: ServerRequest, item: unknown): Question | undefined {
     const asked = FileApprovalParams.safeParse(request.params);
     return asked.success ? fileQuestion(asked.data, item) : undefined;
   }
+  if (request.method === 'item/tool/requestUserInput') {
+    const asked = UserInputParams.safeParse(request.params);
+    return asked.success ? choiceQuestion(asked.data) : undefined;
+  }
+  if (request.method === 'mcpServer/elicitation/request') {
+    const asked = ElicitationParams.safeParse(request.params);
+    return asked.success ? formQuestion(asked.data, request.id) : undefined;
+  }
   return undefined;
+}
+
+/** `offers`: the decisions behind the suggestions, in their order. */
+function decided(offers: readonly ApprovalDecision[]): Question['result'] {
+  return ({ verdict, suggestion }) => {
+    const offered = suggestion === undefined ? undefined : offers[suggestion];
+    return { decision: verdict === 'deny' ? 'decline' : (offered ?? 'accept') };
+  };
+}
+
+function choiceQuestion(asked: UserInputParams): Question | undefined {
+  const question = inputQuestions(asked);
+  if (question === undefined) return undefined;
+  const ask = { tool: 'request_user_input', input: asked.questions, intent: undefined, suggestions: [], question };
+  return {
+    dialog: { ref: refOf(asked), session: asked.threadId, ask },
+    result: (verdict) => inputAnswer(asked, verdict),
+  };
+}
+
+function formQuestion(asked: ElicitationParams, id: RequestId): Question | undefined {
+  const question = elicited(asked);
+  if (question === undefined) return undefined;
+  const { serverName, requestedSchema: input, threadId, turnId } = asked;
+  const ask = { tool: `form of ${serverName}`, input, intent: undefined, suggestions: [], question };
+  const result = (verdict: DialogVerdict) => elicitedAnswer(asked, verdict);
+  const ref = refOf({ threadId, turnId: turnId ?? '', itemId: `${serverName} ${id}` });
+  return { dialog: { ref, session: threadId, ask, check: (verdict) => void result(verdict) }, result };
 }
 
 function commandQuestion(asked: CommandApprovalParams): Question {
@@ -119,7 +168,7 @@ function commandQuestion(asked: CommandApprovalParams): Question {
   }
   const input = { command: asked.command ?? '(Codex does not show the command)' };
   const ask = { tool: 'shell', input, intent: asked.reason ?? undefined, suggestions };
-  return { offers, dialog: { ref: refOf(asked), session: asked.threadId, ask } };
+  return { result: decided(offers), dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
 function fileQuestion(asked: FileApprovalParams, item: unknown): Question {
@@ -131,7 +180,7 @@ function fileQuestion(asked: FileApprovalParams, item: unknown): Question {
     changes: changes.map(({ path, diff }) => (changes.length === 1 ? diff : `${path}\n${diff}`)).join('\n\n'),
   };
   const ask = { tool: 'apply_patch', input, intent: asked.reason ?? undefined, suggestions: [] };
-  return { offers: [], dialog: { ref: refOf(asked), session: asked.threadId, ask } };
+  return { result: decided([]), dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
 /** Only what outlasts this one question is a suggestion. */

@@ -5,14 +5,19 @@
  * "nothing" is no answer at all.
  */
 import { z } from 'zod';
-import type { HookFacts } from '../../sessions/agent-port.ts';
+import { QuestionAnswer } from '../../../protocol/attention.ts';
+import type { HookFacts, PermissionAnswer } from '../../sessions/agent-port.ts';
 import type { PermissionDesk } from '../../sessions/permission-desk.ts';
 import type { SessionBook } from '../../ports.ts';
 import type { Dialog, DialogDesk, DialogVerdict } from './approvals.ts';
 
 const Answer = z.discriminatedUnion('verdict', [
-  z.object({ verdict: z.literal('allow'), suggestion: z.number().int().optional() }),
-  z.object({ verdict: z.literal('deny') }),
+  z.object({
+    verdict: z.literal('allow'),
+    suggestion: z.number().int().optional(),
+    answers: z.array(QuestionAnswer).optional(),
+  }),
+  z.object({ verdict: z.literal('deny'), message: z.string().optional() }),
 ]);
 
 export class PermissionDialogs implements DialogDesk {
@@ -34,7 +39,7 @@ export class PermissionDialogs implements DialogDesk {
       session,
       ask: dialog.ask,
       facts: factsOf(dialog, session.cwd),
-      render: (given) => JSON.stringify(given),
+      render: (given) => answerIn(dialog, given),
       key: dialog.ref,
       signal: abort.signal,
       unattended: false,
@@ -51,6 +56,13 @@ export class PermissionDialogs implements DialogDesk {
     this.#open.get(ref)?.abort();
     this.#open.delete(ref);
   }
+}
+
+/** An Allow alone answers no question. */
+function answerIn({ ask, check }: Dialog, given: PermissionAnswer): string | undefined {
+  if (ask.question !== undefined && given.verdict === 'allow' && given.answers === undefined) return undefined;
+  check?.(given);
+  return JSON.stringify(given);
 }
 
 function factsOf({ session }: Dialog, cwd: string): HookFacts {

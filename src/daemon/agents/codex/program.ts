@@ -30,6 +30,11 @@ const VERIFIED: readonly Verified[] = [
     note: 'Terminal only. codex exec never asks: what its sandbox does not allow fails.',
   },
   { property: 'approval_terminal', versions: V },
+  {
+    property: 'questions',
+    versions: V,
+    note: 'Terminal only: its questions (in its plan mode, or where its user has turned them on) and the forms of its MCP servers; not its secrets.',
+  },
   { property: 'cancel', versions: V },
   { property: 'resume', versions: V },
   { property: 'offline', versions: V },

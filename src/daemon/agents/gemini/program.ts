@@ -52,6 +52,7 @@ const VERIFIED: readonly Verified[] = [
     note: 'headless; the dialog of a terminal cannot be answered by a hook, only on its screen',
   },
   { property: 'approval_terminal', versions: SEEN },
+  { property: 'questions', versions: [], note: 'its hooks and its protocol tell none; they stay on its screen' },
   { property: 'cancel', versions: SEEN },
   { property: 'resume', versions: SEEN, note: 'a fork is not to be had' },
   { property: 'offline', versions: SEEN, note: 'with the first prompt after it is resumed' },

@@ -21,6 +21,7 @@ const VERIFIED: readonly Verified[] = [
   { property: 'half_typed', versions: [], note: HEADLESS_ONLY },
   { property: 'approval_afar', versions: [SEEN], note: 'a refusal ends its turn' },
   { property: 'approval_terminal', versions: [], note: HEADLESS_ONLY },
+  { property: 'questions', versions: [], note: 'its protocol tells none' },
   { property: 'cancel', versions: [SEEN] },
   { property: 'resume', versions: [SEEN], note: 'a fork is not to be had' },
   { property: 'offline', versions: [], note: 'mail waits until a run takes it; not tried with the real program' },

@@ -158,6 +158,44 @@ export const FileApprovalParams = z.looseObject({
 });
 export type FileApprovalParams = z.infer<typeof FileApprovalParams>;
 
+/** Its tool `request_user_input`. */
+export const UserInputParams = z.looseObject({
+  threadId: z.string(),
+  turnId: z.string(),
+  itemId: z.string(),
+  questions: z.array(
+    z.looseObject({
+      id: z.string(),
+      header: z.string(),
+      question: z.string(),
+      isOther: z.boolean().optional(),
+      isSecret: z.boolean().optional(),
+      options: z.array(z.looseObject({ label: z.string(), description: z.string() })).nullish(),
+    }),
+  ),
+});
+export type UserInputParams = z.infer<typeof UserInputParams>;
+export const UserInputResponse = z.object({
+  answers: z.record(z.string(), z.object({ answers: z.array(z.string()) })),
+});
+export type UserInputResponse = z.infer<typeof UserInputResponse>;
+
+/** A form of an MCP server; other modes are pages to open and checks of the account. */
+export const ElicitationParams = z.looseObject({
+  threadId: z.string(),
+  turnId: z.string().nullish(),
+  serverName: z.string(),
+  mode: z.literal('form'),
+  message: z.string(),
+  requestedSchema: z.unknown(),
+});
+export type ElicitationParams = z.infer<typeof ElicitationParams>;
+export const ElicitationResponse = z.object({
+  action: z.enum(['accept', 'decline', 'cancel']),
+  content: z.unknown().optional(),
+});
+export type ElicitationResponse = z.infer<typeof ElicitationResponse>;
+
 /** `decline`: the agent goes on without it; `cancel` would end its turn. An "always" is given back exactly as it was offered. */
 export const ApprovalDecision = z.union([
   z.enum(['accept', 'acceptForSession', 'decline']),
