@@ -264,6 +264,7 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s proposes a plan', (version) => {
 describe.each(CLAUDE_VERSIONS)('Claude Code %s passes on a form of an MCP server', (version) => {
   /** Its one tool asks for a form and says what came of it. */
   const SERVER = `
+import { writeFileSync } from 'node:fs';
 import { McpServer } from '${join(import.meta.dirname, '../../node_modules/@modelcontextprotocol/sdk/dist/esm/server/mcp.js')}';
 import { StdioServerTransport } from '${join(import.meta.dirname, '../../node_modules/@modelcontextprotocol/sdk/dist/esm/server/stdio.js')}';
 const server = new McpServer({ name: 'form', version: '1' });
@@ -283,18 +284,24 @@ server.registerTool('fill', { description: 'Asks for a form.', inputSchema: {} }
   });
   return { content: [{ type: 'text', text: 'form: ' + JSON.stringify(filled) }] };
 });
+server.server.oninitialized = () => writeFileSync(process.argv[2], '');
 await server.connect(new StdioServerTransport());
 `;
 
   async function formed(): Promise<ClaudeSession> {
     const file = join(home.path, 'form.mjs');
     const config = join(home.path, 'mcp.json');
+    const ready = join(home.path, 'ready');
     writeFileSync(file, SERVER);
-    writeFileSync(config, JSON.stringify({ mcpServers: { form: { command: process.execPath, args: [file] } } }));
+    writeFileSync(config, JSON.stringify({ mcpServers: { form: { command: process.execPath, args: [file, ready] } } }));
     const args = ['--permission-mode', MANUAL[version], '--allowedTools', 'mcp__form__fill', '--mcp-config', config];
-    const terminal = await told(version, { tool: 'mcp__form__fill', input: {} }, args);
+    model.on({ when: 'please begin', times: 1, reply: { tool: 'mcp__form__fill', input: {} } });
+    session = await ClaudeSession.start({ home, version, cwd: shop, modelUrl: model.url, args });
+    // 2.1.197 takes its first prompt before its servers are there.
+    await until(() => (existsSync(ready) ? true : undefined));
+    await session.prompt('please begin');
     await until(() => rig.hub.raised[0]);
-    return terminal;
+    return session;
   }
 
   it(
