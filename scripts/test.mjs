@@ -33,13 +33,14 @@ process.exit(status ?? 1);
 function needBrowser() {
   const path = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
   if (existsSync(path)) return;
-  console.error(`error: the browser tests need Chromium, and there is none at ${path}.`);
+  console.error(`error: these tests need Chromium, and there is none at ${path}.`);
   console.error('  next: apt-get install chromium, or set CHROMIUM_PATH to yours.');
   process.exit(1);
 }
 
-/** The pinned agents are installed from their own package file, exactly as locked, once. */
+/** They drive real terminals, and one of them a page beside them. The pinned agents are installed from their own package file, exactly as locked, once. */
 function needAgents() {
+  needBrowser();
   if (spawnSync('tmux', ['-V']).status !== 0) {
     console.error('error: the agent tests drive real terminals and need tmux.\n  next: apt-get install tmux');
     process.exit(1);
