@@ -27,7 +27,7 @@ export class ModeMemory {
   #cursorVisible = true;
   #cursorStyle: number | undefined;
   /** Each of the two screens has its own. */
-  readonly #regions: { normal?: Region; alternate?: Region } = {};
+  readonly #regions: Record<'normal' | 'alternate', Region | undefined> = { normal: undefined, alternate: undefined };
   #lineDrawing = false;
   #keyboard: number[] = [];
   #saved: { readonly x: number; readonly y: number } | undefined;
@@ -198,7 +198,7 @@ export class ModeMemory {
       if ((mode === 1048 || mode === 1049) && on) this.#save();
       if ((mode === 1048 || mode === 1049) && !on) this.#pen.restore();
       // The second screen is made anew each time.
-      if (LEAVES_ALTERNATE.includes(mode) && !on) delete this.#regions.alternate;
+      if (LEAVES_ALTERNATE.includes(mode) && !on) this.#regions.alternate = undefined;
       if (!PLAIN_MODES.includes(mode)) continue;
       // The encodings exclude each other: the last one holds.
       this.#plain.clear();
@@ -213,13 +213,12 @@ export class ModeMemory {
     const bottom = given === 0 || given > rows ? rows : given;
     if (bottom <= top) return;
     const { type } = this.#terminal.buffer.active;
-    if (top === 1 && bottom === rows) delete this.#regions[type];
-    else this.#regions[type] = { top, bottom };
+    this.#regions[type] = top === 1 && bottom === rows ? undefined : { top, bottom };
   }
 
   #forgetRegions(): void {
-    delete this.#regions.normal;
-    delete this.#regions.alternate;
+    this.#regions.normal = undefined;
+    this.#regions.alternate = undefined;
   }
 
   #save(): void {

@@ -200,7 +200,8 @@ function mismatch(rule: PolicyRule, question: PolicyQuestion, budget: { left: nu
 function typeMismatch(rule: PolicyRule, type: PolicyType): string | undefined {
   if (rule.types === undefined) {
     // For a tool, from and to are both the agent that asks: a rule about who may write to whom says nothing of it.
-    if (type === 'tool') return rule.tool === undefined ? 'it is about messages; one about tools names them' : undefined;
+    if (type === 'tool')
+      return rule.tool === undefined ? 'it is about messages; one about tools names them' : undefined;
     return isRisky(type) && allows(rule) ? `it lets messages pass; ${type} must be named to be let pass` : undefined;
   }
   const covered = rule.types.includes(type) || (type === 'reply' && rule.types.includes('chat'));
