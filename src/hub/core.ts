@@ -177,9 +177,10 @@ function hooksOf(parts: Pick<HubCore, 'messaging' | 'missions' | 'dialogs' | 'at
       await messaging.sessionEnded(transaction, machineId, session);
       await dialogs.sessionEnded(transaction, machineId, session);
     },
-    hello: async (transaction, machineId, hello) => {
+    hello: async (transaction, machineId, hello, anew) => {
       await missions.hello(transaction, machineId, hello);
-      await dialogs.hello(transaction, machineId, hello.dialogs);
+      // Hooks that wait find a daemon that started anew within seconds; until then it does not know of their dialogs.
+      if (!anew) await dialogs.hello(transaction, machineId, hello.dialogs);
       await waits.machineBack(transaction, machineId);
     },
     sessionChanged: (transaction, machineId, session, before) =>

@@ -19,7 +19,7 @@ import { countUse, liveGrants } from '../store/grants.ts';
 import type { HubStore, HubTransaction } from '../store/hub-store.ts';
 import { sessionById } from '../store/machines.ts';
 import type { DialogRow } from '../store/attention-schema.ts';
-import { dialogByRef, dialogOfApproval, insertDialog, openDialogs } from '../store/dialogs.ts';
+import { dialogByRef, dialogOfApproval, openDialogs, saveDialog } from '../store/dialogs.ts';
 import { missionById, missionInSession } from '../store/missions.ts';
 import { insertOutbox } from '../store/outbox.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -59,9 +59,11 @@ export class HubDialogs implements ToolApprovals {
     return this.#parts.store.write(async (transaction) => {
       const first = await dialogByRef(transaction.db, machineId, raise.ref);
       const known = first === undefined ? undefined : await approvalById(transaction.db, first.approval_id);
-      if (known !== undefined) return raised(toApproval(known));
+      // What was thought to be gone with its daemon and waits all the same is asked about again.
+      const isBack = known?.state === 'withdrawn' && first?.bound_to === 'hello';
+      if (known !== undefined && !isBack) return raised(toApproval(known));
       const approval = await this.#open(transaction, machineId, raise);
-      await insertDialog(transaction.db, {
+      await saveDialog(transaction.db, {
         machine_id: machineId,
         ref: raise.ref,
         session: raise.session,

@@ -41,8 +41,8 @@ export interface RegistryHooks {
   /** It is not heard from any more, or is again (without a hello). */
   machineAway?(transaction: HubTransaction, machineId: string): Promise<void>;
   machineBack?(transaction: HubTransaction, machineId: string): Promise<void>;
-  /** What the machine says about missions, agents and dialogs, in the transaction of its hello. */
-  hello?(transaction: HubTransaction, machineId: string, hello: HelloRequest): Promise<void>;
+  /** What the machine says about missions, agents and dialogs, in the transaction of its hello. `anew`: its daemon has only just started. */
+  hello?(transaction: HubTransaction, machineId: string, hello: HelloRequest, anew: boolean): Promise<void>;
   /** Fails what is under way with a machine that was put out. */
   machineGone(machineId: string, reason: string): Promise<void>;
   /** The machine was heard from, or its address changed. */
@@ -149,7 +149,7 @@ export class HubRegistry implements Registry, MachineDirectory {
       await setProjects(this.#inventory(transaction, machineId), hello.projects);
       await saveChanged(this.#inventory(transaction, machineId), hello.sessions);
       await endMissing(this.#inventory(transaction, machineId), hello.sessions);
-      await this.#hooks?.hello?.(transaction, machineId, hello);
+      await this.#hooks?.hello?.(transaction, machineId, hello, row.epoch !== null && row.epoch !== hello.epoch);
       this.#watch.heard(machineId);
       await this.#changed(transaction, machineId);
     });

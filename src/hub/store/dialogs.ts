@@ -6,8 +6,13 @@ import type { ApprovalRow } from './schema.ts';
 /** Dialogs that one session has open at once (its subagents ask too). */
 const OPEN_MAX = 50;
 
-export async function insertDialog(db: HubDb, row: DialogRow): Promise<void> {
-  await db.insertInto('dialogs').values(row).execute();
+/** A `ref` that is asked about again belongs to the newer approval. */
+export async function saveDialog(db: HubDb, row: DialogRow): Promise<void> {
+  await db
+    .insertInto('dialogs')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['machine_id', 'ref']).doUpdateSet(row))
+    .execute();
 }
 
 export function dialogByRef(db: HubDb, machine: string, ref: string): Promise<DialogRow | undefined> {

@@ -96,6 +96,26 @@ describe('a dialog', () => {
     expect(await state(three.id)).toBe('withdrawn');
   });
 
+  it('outlives its daemon: a hook that waits finds the next one, whose first hello does not name it yet', async () => {
+    const given = dialog();
+    const { id } = await raise(given);
+    const sessions = [sessionOf('sess-lap1')];
+    await hub.advance(60_000);
+    await hub.hello('laptop', ['app', 'web'], sessions, { epoch: 'the-next-daemon', dialogs: [] });
+    expect(await state(id)).toBe('pending');
+    expect((await raise(given)).id).toBe(id);
+    await hub.hello('laptop', ['app', 'web'], sessions, { epoch: 'the-next-daemon', dialogs: [given.ref] });
+    expect(await state(id)).toBe('pending');
+    // Nobody named it in time, and then it comes back all the same.
+    await hub.hello('laptop', ['app', 'web'], sessions, { epoch: 'the-next-daemon', dialogs: [] });
+    expect(await state(id)).toBe('withdrawn');
+    const again = await raise(given);
+    expect(again).toMatchObject({ state: 'pending' });
+    expect(again.id).not.toBe(id);
+    await hub.allow(await hub.core.approvals.get(again.id));
+    expect(await raise(given)).toMatchObject({ id: again.id, state: 'allowed' });
+  });
+
   it('expires as no, and the machine hears of it', async () => {
     const { id } = await raise({ ...dialog(), expiresInSeconds: 60 });
     await hub.advance(61_000);
