@@ -229,7 +229,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
 
   // ── the registry ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #looked({ live, unreadable }: RegistryLook): Promise<void> {
+  async #looked({ of, live, unreadable }: RegistryLook): Promise<void> {
     const present = new Set<string>();
     for (const pid of unreadable) for (const id of await this.#holders(pid)) present.add(id);
     for (const { record, start } of live) {
@@ -237,6 +237,7 @@ export class ClaudeAdapter implements AgentAdapter, AgentPort {
       await this.#seen(record, start);
     }
     for (const [id, known] of this.#known) {
+      if (of !== undefined && (known.pid === undefined || !of.has(known.pid))) continue;
       if (!present.has(id) && !(await this.#livesWithoutRecord(known))) this.#end(id, 'Its process ended.');
     }
   }

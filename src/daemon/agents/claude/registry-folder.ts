@@ -1,7 +1,7 @@
 /**
  * The folder in which Claude Code keeps its live sessions, watched: tells which of its records hold, whenever one changes.
  *
- * Invariants: one look at a time, and a call during one makes another follow; a record is believed only while its process (pid and start time) lives; a file
+ * Invariants: one look at a time, and a call during one makes another follow; an event makes only the file that it names be read; a record is believed only while its process (pid and start time) lives; a file
  * that is being written at this moment says nothing, and so ends nothing.
  */
 import { watch } from 'node:fs';
@@ -17,8 +17,11 @@ import type { RegistryRecord } from './registry-record.ts';
 
 /** Events tell of changes at once; this finds what they missed, and processes that were killed. */
 const RESCAN_MS = 3000;
+const RECORD_NAME = /^\d+\.json$/;
 
 export interface RegistryLook {
+  /** The processes whose files were looked at; absent: all there are. */
+  readonly of?: ReadonlySet<number>;
   readonly live: readonly { readonly record: RegistryRecord; readonly start: string }[];
   /** Processes whose file cannot be read at this moment. */
   readonly unreadable: readonly number[];
@@ -37,7 +40,8 @@ export class RegistryFolder {
   #watcher: FSWatcher | undefined;
   #cancelRescan: CancelTimer = () => undefined;
   #scanning: Promise<void> | undefined;
-  #again = false;
+  /** What is to be looked at next: all of it, or the files that changed. */
+  #wanted: 'all' | Set<string> = new Set();
   #stopped = false;
 
   constructor(options: RegistryFolderOptions) {
@@ -56,16 +60,23 @@ export class RegistryFolder {
     await this.#scanning;
   }
 
-  /** Returns when a look that began after this call is done. Never rejects. */
+  /** Looks at all of it. Returns when a look that began after this call is done. Never rejects. */
   scan(): Promise<void> {
+    this.#wanted = 'all';
+    return this.#look();
+  }
+
+  #changed(name: string | null): Promise<void> {
+    if (name === null) return this.scan();
+    if (RECORD_NAME.test(name) && this.#wanted !== 'all') this.#wanted.add(name);
+    return this.#look();
+  }
+
+  #look(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
-    if (this.#scanning !== undefined) {
-      this.#again = true;
-      return this.#scanning;
-    }
-    this.#scanning = (async () => {
+    this.#scanning ??= (async () => {
       try {
-        for (let wanted = true; wanted; wanted = this.#wantsScan()) await this.#scanOnce();
+        for (let wanted = this.#take(); wanted !== undefined; wanted = this.#take()) await this.#lookAt(wanted);
       } catch (err) {
         this.#options.log.warn({ err }, 'reading the registry of Claude Code failed');
       } finally {
@@ -75,21 +86,26 @@ export class RegistryFolder {
     return this.#scanning;
   }
 
-  #wantsScan(): boolean {
-    const wanted = this.#again && !this.#stopped;
-    this.#again = false;
+  #take(): 'all' | Set<string> | undefined {
+    const wanted = this.#wanted;
+    if (this.#stopped || (wanted !== 'all' && wanted.size === 0)) return undefined;
+    this.#wanted = new Set();
     return wanted;
   }
 
-  async #scanOnce(): Promise<void> {
+  async #lookAt(wanted: 'all' | Set<string>): Promise<void> {
     const { folder, processes, onLook } = this.#options;
     // First the watch, then the look: what changes in between is not missed.
     this.#watch();
     const live: { record: RegistryRecord; start: string }[] = [];
     const unreadable: number[] = [];
-    for (const name of (await readdir(folder).catch(() => undefined)) ?? []) {
-      if (!/^\d+\.json$/.test(name)) continue;
-      const record = parseRecord((await readIfThere(join(folder, name)).catch(() => undefined)) ?? '');
+    const names = wanted === 'all' ? ((await readdir(folder).catch(() => undefined)) ?? []) : [...wanted];
+    for (const name of names) {
+      if (!RECORD_NAME.test(name)) continue;
+      const text = await readIfThere(join(folder, name)).catch(() => '');
+      // Gone, or replaced at this moment: the folder says which.
+      if (text === undefined && wanted !== 'all') this.#wanted = 'all';
+      const record = parseRecord(text ?? '');
       if (record === undefined) {
         unreadable.push(Number.parseInt(name, 10));
         continue;
@@ -99,13 +115,14 @@ export class RegistryFolder {
       if (start === undefined || (record.procStart !== undefined && record.procStart !== start)) continue;
       live.push({ record, start });
     }
-    await onLook({ live, unreadable });
+    const of = wanted === 'all' ? {} : { of: new Set(names.map((name) => Number.parseInt(name, 10))) };
+    await onLook({ ...of, live, unreadable });
   }
 
   #watch(): void {
     if (this.#watcher !== undefined || this.#stopped) return;
     try {
-      this.#watcher = watch(this.#options.folder, { persistent: false }, () => void this.scan());
+      this.#watcher = watch(this.#options.folder, { persistent: false }, (_event, name) => void this.#changed(name));
       this.#watcher.on('error', () => {
         this.#watcher?.close();
         this.#watcher = undefined;
