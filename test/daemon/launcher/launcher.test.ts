@@ -135,9 +135,11 @@ describe('an agent with a server of its own', () => {
       for (const listener of this.#listeners) listener({ session: session ?? 'none', event });
     }
   }
+  /** The session, once it said so; log and report come one after the other. */
   const heard = async (one: Rig, what: string): Promise<string | undefined> => {
-    await one.until(() => one.logLines().includes(what));
-    return one.reports.findLast(({ session }) => session !== undefined)?.session;
+    const session = (): string | undefined => one.reports.findLast((report) => report.session !== undefined)?.session;
+    await one.until(() => one.logLines().includes(what) && session() !== undefined);
+    return session();
   };
 
   it('fails a mission whose turn failed as only its server tells', async () => {
