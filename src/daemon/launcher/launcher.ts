@@ -342,7 +342,7 @@ export class Launcher implements MissionDesk {
 
   async #startRun(key: Key, row: MissionRow): Promise<void> {
     try {
-      const begun = await this.#starter.start(row);
+      const begun = await this.#starter.start(row, (placed) => void this.#starting.set(key, placed));
       if (this.#stopped || begun === undefined) return;
       if (begun.record === undefined) {
         await this.#endWaiting(begun.row);

@@ -32,8 +32,11 @@ export class RunStarter {
     this.#options = options;
   }
 
-  /** Throws why it can never run here, or why its runner did not come up. Undefined: the row is not one to start any more. */
-  async start(queued: MissionRow): Promise<BegunRun | undefined> {
+  /**
+   * Throws why it can never run here, or why its runner did not come up. Undefined: the row is not one to start any more. `onRunner` is told the row with its
+   * runner's id before anything of that runner exists: whoever finds the runner meanwhile must know whose it is.
+   */
+  async start(queued: MissionRow, onRunner: (row: MissionRow) => void): Promise<BegunRun | undefined> {
     const { change, clock } = this.#options;
     const before = await this.#before(queued);
     const prepared = await prepare(this.#options, queued.item, before);
@@ -51,6 +54,7 @@ export class RunStarter {
     const runner = newId('runner');
     const placed = await change(starting, { runner, facts: { path: cwd, worktree }, report: { path: cwd } });
     const row = placed ?? starting;
+    onRunner({ ...row, runner });
     const now = await this.#options.missions.get(row.id, row.run);
     if (now?.stop !== undefined) return { row: now, agent, record: undefined };
     await writeSpec(this.#options, row, prepared, runner, cwd);

@@ -130,7 +130,7 @@ export class StrayRunners {
       return;
     }
     const agent = await agents.find(record.agent);
-    if (agent === undefined || this.#stopped) return;
+    if (agent === undefined || this.#stopped || isOurs(id)) return;
     const link: RunnerLink = new RunnerLink({
       ...this.#options,
       record,

@@ -8,13 +8,16 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AgentEvent } from '../../../src/daemon/agents/program.ts';
 import type { AgentServers } from '../../../src/daemon/launcher/agents.ts';
-import { systemProcesses } from '../../../src/daemon/agents/process-table.ts';
+import { systemProcesses, type ProcessTable } from '../../../src/daemon/agents/process-table.ts';
+import { newId } from '../../../src/protocol/ids.ts';
+import { RUNNER_PROTOCOL, RunnerRecord } from '../../../src/protocol/runner-api.ts';
 import { bundle } from '../../support/bundle.ts';
 import { missionItem, Rig, type RigOptions } from './rig.ts';
 
@@ -114,6 +117,57 @@ describe('a mission', () => {
     expect(told).toContain('for the agent');
     expect(told).not.toContain('s3cret');
   });
+});
+
+describe('a runner that has just come up', () => {
+  it('is known as its mission’s before anybody else finds it, however long the store takes', async () => {
+    const gone = 999_999_999;
+    let looked: () => void = () => undefined;
+    const wasLooked = new Promise<void>((resolve) => (looked = resolve));
+    const processes: ProcessTable = {
+      ...systemProcesses,
+      startOf: (pid) => {
+        if (pid === gone) looked();
+        return systemProcesses.startOf(pid);
+      },
+    };
+    const one = await start({}, { processes });
+    const { missions } = one.store;
+    const change = missions.change.bind(missions);
+    // Its record stands, and the store is slow: meanwhile whoever looks for runners without a mission has looked at all there are.
+    vi.spyOn(missions, 'change').mockImplementation(async (id, run, what) => {
+      if (what.facts !== undefined && 'goOnWith' in what.facts) {
+        await strangerWith(gone);
+        await wasLooked;
+      }
+      return change(id, run, what);
+    });
+    const item = missionItem(`say working\nuntil ${join(root, 'go')}\ndone well`);
+    await one.launcher.accept([item]);
+    await one.until(() => one.logLines().includes('text: working'));
+    await writeFile(join(root, 'go'), '');
+    expect(await one.reaches(item.missionId, 'completed')).toMatchObject({ result: { exitCode: 0 } });
+  });
+
+  /** The record of a runner of nobody, younger than all others, whose process has this number. */
+  async function strangerWith(pid: number): Promise<void> {
+    const id = newId('runner');
+    const directory = join(root, 'state', 'runners', id);
+    await mkdir(directory);
+    const at = new Date().toISOString();
+    const record = RunnerRecord.parse({
+      ...{
+        protocol: RUNNER_PROTOCOL,
+        id,
+        agent: 'scripted',
+        runtime: 'headless',
+        cwd: root,
+        socket: join(directory, 's'),
+      },
+      ...{ key: 'k'.repeat(32), runner: { pid, startedAt: 'long ago' }, attended: true, startedAt: at },
+    });
+    await writeFile(join(directory, 'record.json'), JSON.stringify(record));
+  }
 });
 
 describe('an agent with a server of its own', () => {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { launcherOf, launcherSection, type LauncherConfig } from '../../../src/config/launcher.ts';
-import { systemProcesses } from '../../../src/daemon/agents/process-table.ts';
+import { systemProcesses, type ProcessTable } from '../../../src/daemon/agents/process-table.ts';
 import type { AgentEvent, AgentProgram } from '../../../src/daemon/agents/program.ts';
 import type { AgentServers, AgentSource } from '../../../src/daemon/launcher/agents.ts';
 import { Launcher } from '../../../src/daemon/launcher/launcher.ts';
@@ -127,6 +127,7 @@ export interface RigOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly servers?: AgentServers;
+  readonly processes?: ProcessTable;
 }
 
 export class Rig {
@@ -163,7 +164,7 @@ export class Rig {
       agents,
       managed,
       ...(options.servers === undefined ? {} : { servers: options.servers }),
-      processes: systemProcesses,
+      processes: options.processes ?? systemProcesses,
       spawnRunner: detachedRunner(intercom, env),
       intercom,
       env,
