@@ -1,6 +1,7 @@
 /** What was decided lately: each approval in a few lines: what, who, where, when, why, and whether it came to be. */
 import { useState } from 'preact/hooks';
 import type { Approval, ApprovalSubject } from '../../../src/protocol/model.ts';
+import { toolLine } from '../../../src/protocol/tool-line.ts';
 import { describeAddress } from '../core/addresses.ts';
 import { hrefOf } from '../core/routes.ts';
 import { decidedApprovals, endedAt, type MeshState } from '../core/state.ts';
@@ -71,7 +72,7 @@ function About({ state, subject }: { readonly state: MeshState; readonly subject
     case 'tool':
       return (
         <>
-          {describeAddress(state, subject.from).who}: {subject.tool} {beginning(subject.summary)}
+          {describeAddress(state, subject.from).who}: {beginning(toolLine(subject))}
         </>
       );
     case 'question':

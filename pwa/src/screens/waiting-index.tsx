@@ -7,6 +7,7 @@ import { plainTitle } from '../core/words.ts';
 import { Ago } from '../ui/bits.tsx';
 import { goToPlace } from '../ui/go-to.ts';
 import { subjectLabel } from './approval-subject.tsx';
+import { toolLine } from '../../../src/protocol/tool-line.ts';
 
 export function WaitingIndex(props: { readonly state: MeshState; readonly items: readonly WaitingItem[] }) {
   return (
@@ -39,7 +40,7 @@ function lineOf(state: MeshState, item: WaitingItem): { readonly who: string; re
   const label = subjectLabel(subject);
   if (subject.kind === 'join') return { who: subject.displayName, what: label };
   const { who } = describeAddress(state, subject.from);
-  if (subject.kind === 'tool' && subject.plan !== true) return { who, what: `${subject.tool}: ${subject.summary}` };
+  if (subject.kind === 'tool' && subject.plan !== true) return { who, what: toolLine(subject) };
   if (subject.kind === 'question') return { who, what: subject.summary };
   return { who, what: subject.kind === 'tool' ? label : `${label}: ${plainTitle(subject.body)}` };
 }

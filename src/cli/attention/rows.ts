@@ -6,6 +6,7 @@
  */
 import type { SessionUsage } from '../../protocol/attention.ts';
 import type { Approval, Session } from '../../protocol/model.ts';
+import { toolLine } from '../../protocol/tool-line.ts';
 
 /** In the order of the table. */
 export const GROUPS = ['waiting', 'stalled', 'limited', 'working', 'idle'] as const;
@@ -78,7 +79,7 @@ export function kindOf({ subject }: Approval): string {
 function whatOf({ subject }: Approval): string {
   switch (subject.kind) {
     case 'tool':
-      return subject.plan === true ? 'wants to go ahead with its plan' : `${subject.tool}: ${subject.summary}`;
+      return subject.plan === true ? 'wants to go ahead with its plan' : toolLine(subject);
     case 'question':
       return subject.summary;
     case 'join':

@@ -1,6 +1,7 @@
 /** An approval as a card on a terminal: all of what is decided about. */
 import type { Question } from '../../protocol/attention.ts';
 import type { Approval, ApprovalSubject, LaunchSubject, QuestionSubject, ToolSubject } from '../../protocol/model.ts';
+import { toolLine } from '../../protocol/tool-line.ts';
 import { safe, safeLines } from './style.ts';
 import type { Style } from './style.ts';
 import { relative } from './time.ts';
@@ -85,7 +86,7 @@ function launchLines(subject: LaunchSubject, style: Style): string[] {
 function toolLines(subject: ToolSubject, style: Style): string[] {
   const plan = subject.plan === true;
   return [
-    ...(plan ? [] : [`  tool    ${style.bold(safe(subject.tool))}: ${safe(subject.summary)}`]),
+    ...(plan ? [] : [`  tool    ${style.bold(safe(toolLine(subject)))}`]),
     `  in      ${safe(subject.cwd)}`,
     ...(subject.intent === undefined ? [] : [`  why     ${safe(subject.intent)}`]),
     quoted(subject.input, style),

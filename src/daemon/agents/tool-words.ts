@@ -5,6 +5,7 @@
  * Invariants: nothing is left out of the whole text but beyond its bound, and then that is said; labels are one line and hold no control characters.
  */
 import { z } from 'zod';
+import { toolLine } from '../../protocol/tool-line.ts';
 
 const text = z.string().optional().catch(undefined);
 const Input = z.looseObject({
@@ -78,10 +79,7 @@ export function toolWords(tool: string, input: unknown, cwd = ''): ToolWords {
 
 /** What is asked with this call, in one line: "Bash: npm publish". */
 export function askWords(tool: string, input: unknown, cwd = ''): string {
-  const { label } = toolWords(tool, input, cwd);
-  const rest = label.replace(/^(?:Run|Search|Delegate|Search the web): |^(?:Edit|Write|Read|List|Open) /, '');
-  const isNamed = rest === '' || tool.startsWith('mcp__') || rest.toLowerCase().startsWith(tool.toLowerCase());
-  return isNamed ? label : oneLine(`${tool}: ${rest}`, 500);
+  return oneLine(toolLine({ tool, summary: toolWords(tool, input, cwd).label }), 500);
 }
 
 function describe(tool: string, input: Input, cwd: string): ToolWords {

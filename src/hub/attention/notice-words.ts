@@ -6,6 +6,7 @@
 import { formatAddress, parseAddress } from '../../protocol/address.ts';
 import type { NoticeKind, Question, Wait, WaitKind } from '../../protocol/attention.ts';
 import type { Approval, ApprovalSubject, Decision, Session, Surface } from '../../protocol/model.ts';
+import { toolLine } from '../../protocol/tool-line.ts';
 import type { Notice } from '../services.ts';
 
 const TEXT_MAX = 2_000;
@@ -45,8 +46,7 @@ function wordsOf(subject: ApprovalSubject): Words {
       const about = subject.from;
       const who = nameOf(about);
       if (subject.plan === true) return { kind: 'plan', about, title: `${who} has a plan`, text: subject.input };
-      const named = subject.summary.startsWith(subject.tool) ? subject.summary : `${subject.tool}: ${subject.summary}`;
-      return { kind: 'permission', about, title: `${who} asks for permission`, text: named };
+      return { kind: 'permission', about, title: `${who} asks for permission`, text: toolLine(subject) };
     }
     case 'question': {
       const kind: NoticeKind = subject.source === 'dialog' ? 'dialog' : 'question';

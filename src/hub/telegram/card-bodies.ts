@@ -10,6 +10,7 @@ import type {
   QuestionSubject,
   ToolSubject,
 } from '../../protocol/model.ts';
+import { toolLine } from '../../protocol/tool-line.ts';
 import { withCode, withPlan, withText, type CardBody } from './card-texts.ts';
 import { clip, escapeHtml, oneLine } from './html.ts';
 import { openQuestion, settledQuestion } from './question-cards.ts';
@@ -135,7 +136,9 @@ function toolBody(subject: ToolSubject, facts: CardFacts): CardBody {
   const title = isOpen
     ? `🔐 <b>${agent} asks for permission: ${tool}</b>`
     : `🔐 <b>Permission for ${agent}: ${tool}</b>`;
-  const summary = oneLine(subject.summary, 300);
+  // The title names the tool.
+  const line = oneLine(toolLine(subject), 300);
+  const summary = line.startsWith(`${subject.tool}: `) ? line.slice(subject.tool.length + 2) : line;
   // A command of one line is below anyway.
   const isBelow = oneLine(subject.input, 100_000).startsWith(summary.replace(/…$/, ''));
   const rule = `Asked because: ${escapeHtml(oneLine(approval.rule, 200))}`;

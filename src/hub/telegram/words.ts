@@ -1,6 +1,7 @@
 /** Small wordings that cards and messages share. Pure. */
 import type { IntercomError } from '../../protocol/errors.ts';
 import type { Approval } from '../../protocol/model.ts';
+import { toolLine } from '../../protocol/tool-line.ts';
 import { escapeHtml, oneLine } from './html.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;
@@ -59,8 +60,7 @@ export function subjectWords({ subject }: Pick<Approval, 'subject'>): string {
   if (subject.kind === 'join') return `machine ${subject.machineId} wants to join`;
   if (subject.kind === 'tool') {
     if (subject.plan === true) return `${partyName(subject.from)} has a plan`;
-    const what = subject.summary.startsWith(subject.tool) ? subject.summary : `${subject.tool}: ${subject.summary}`;
-    return `${partyName(subject.from)} wants to use ${oneLine(what, 150)}`;
+    return `${partyName(subject.from)} wants to use ${oneLine(toolLine(subject), 150)}`;
   }
   if (subject.kind === 'question') return `${partyName(subject.from)} asks: ${subject.summary}`;
   if (subject.kind === 'launch')
