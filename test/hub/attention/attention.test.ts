@@ -21,7 +21,7 @@ const program = (agent: string): MachineUsage => MachineUsage.parse({ agent, at:
 const usageEvents = () => hub.heard.filter(({ type }) => type === 'usage.changed');
 
 describe('usage', () => {
-  it('is the newest word on each session and program of each machine; the same again is no news', async () => {
+  it('seed: two machines overwrote each other’s usage: is the newest word on each session and program of each machine; the same again is no news', async () => {
     await hub.machine('server', ['api'], [sessionOf('sess-1', 'api')]);
     const { attention } = hub.core;
     await attention.usageChanged('laptop', {
@@ -37,7 +37,6 @@ describe('usage', () => {
     expect(usageEvents()).toHaveLength(3);
     const { sessions, machines } = await attention.usage();
     const shown = sessions.map(({ machine, session, tokens: { input } }) => `${machine} ${session} ${input}`).sort();
-    // seed: two machines overwrote each other.
     expect(shown).toEqual(['laptop sess-1 7', 'laptop sess-2 2', 'server sess-1 9']);
     expect(machines.map(({ machine, agent }) => `${machine} ${agent}`)).toEqual(['laptop claude', 'server claude']);
   });

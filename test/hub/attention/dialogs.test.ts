@@ -79,7 +79,7 @@ describe('a dialog', () => {
     await expect(hub.core.dialogs.raise('server', given)).rejects.toThrow('is not one of server');
   });
 
-  it('is withdrawn when its session ends, when its daemon no longer shows it, and with its machine', async () => {
+  it('seed: a session that ended left its permissions: is withdrawn when its session ends, when its daemon no longer shows it, and with its machine', async () => {
     const first = dialog({}, 'sess-lap2');
     const [one, two, three] = [await raise(first), await raise(dialog()), await raise(dialog())];
     await hub.core.registry.sessionsChanged('laptop', [{ ...sessionOf('sess-lap2'), state: 'ended' }]);

@@ -170,14 +170,14 @@ describe.skipIf(process.platform !== 'linux')('heartbeat files', () => {
     ['of another process', (pid) => writeFileSync(heartbeat(pid), JSON.stringify({ pid: 1 }))],
     ['older than its process', (pid) => utimesSync(heartbeat(pid), 1_000_000, 1_000_000)],
     ['a folder', (pid) => mkdirSync(join(folder, `${pid}.json`), { recursive: true })],
-  ])('%s is no session', async (_what, write) => {
+  ])('seed: S13 - files in /tmp were trusted: %s is no session', async (_what, write) => {
     const { pid } = await agent();
     write(pid);
     await adapter.start();
     expect(book.list()).toEqual([]);
   });
 
-  it('of another user are not read', async () => {
+  it('seed: S13 - those of another user are not read', async () => {
     const path = heartbeat(process.pid);
     expect(await readHeartbeat(path, (process.getuid?.() ?? 0) + 1)).toBeUndefined();
     expect(await readHeartbeat(path, process.getuid?.())).toMatchObject({ pid: process.pid });
