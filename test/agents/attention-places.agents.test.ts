@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Approval } from '../../src/protocol/model.ts';
 import { SignInLink } from '../../src/protocol/operator-api.ts';
 import { launch } from '../browser/support/chromium.ts';
@@ -53,8 +53,14 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     app = await openApp(browser);
     const { url } = await spine.mesh.operator.call('POST', '/sign-in/links', SignInLink, {});
     await signIn(app.page, url);
+  }, TIME);
+  // Each begins at an empty prompt, whatever became of the one before.
+  beforeEach(async () => {
     session = await spine.claude('server');
   }, TIME);
+  afterEach(async () => {
+    await session.end();
+  });
   afterAll(async () => {
     expect(await app.faults()).toEqual([]);
     await browser.close();

@@ -120,7 +120,9 @@ export class Feed {
   }
 
   async #show(event: HubEvent): Promise<void> {
-    if (event.type === 'approval.changed') await this.showApproval(event.approval, 0);
+    // What waits for a person is told before what became of it.
+    if (event.type === 'approval.changed')
+      await this.showApproval(event.approval, event.approval.state === 'pending' ? 0 : 2);
     else if (event.type === 'message.changed') {
       await this.#showMessage(event.message, event.thread.title);
       if (HELD_OR_NOT.includes(event.message.state)) await this.#options.posts.held(event.message);

@@ -22,6 +22,8 @@ const NETWORK_FIRST_MS = 1_000;
 const NETWORK_LONGEST_MS = 60_000;
 /** How long a chat that takes nothing from us is left alone; anything heard from it ends that. */
 const CHAT_REST_MS = 60_000;
+/** Whoever needs to know what a call made waits this long for it. */
+const CALL_WAIT_MS = 3_000;
 const TOKEN_REST_MS = 300_000;
 /** Items that may wait. Cards and answers are taken beyond that; mirrored messages are not. */
 export const WAITING_MAX = 5_000;
@@ -54,6 +56,7 @@ export class Outbox {
   #networkFailures = 0;
   #pausedUntil = 0;
   #underWay: string | undefined;
+  #call: Promise<void> = Promise.resolve();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -97,6 +100,14 @@ export class Outbox {
     return this.#underWay === key;
   }
 
+  /** Resolves when the call that is under way (if one is) was answered and noted, or takes too long. */
+  async callDone(): Promise<void> {
+    let cancel: CancelTimer = () => undefined;
+    const enough = new Promise<void>((resolve) => (cancel = this.#options.clock.after(CALL_WAIT_MS, resolve)));
+    await Promise.race([this.#call, enough]);
+    cancel();
+  }
+
   get networkFailures(): number {
     return this.#networkFailures;
   }
@@ -134,7 +145,8 @@ export class Outbox {
       }
       const item = await store.nextDue(chatId, clock.now());
       if (item === undefined) continue;
-      await this.#work(item);
+      this.#call = this.#work(item);
+      await this.#call;
       return 0;
     }
     const next = await store.nextDueAt(clock.now());

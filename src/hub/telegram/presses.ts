@@ -22,7 +22,7 @@ import type { IncomingPress } from './wire.ts';
 export interface PressOptions {
   readonly services: HubServices;
   readonly store: TelegramStore;
-  readonly outbox: Pick<Outbox, 'put'>;
+  readonly outbox: Pick<Outbox, 'put' | 'callDone'>;
   readonly decider: Decider;
   readonly prompts: CardPrompts;
   readonly questions: QuestionDesk;
@@ -38,14 +38,14 @@ export class Presses {
   }
 
   async pressed(press: IncomingPress): Promise<PressAnswer> {
-    const { services, store } = this.#options;
+    const { services } = this.#options;
     const operator = services.operators.byTelegramId(press.from.id);
     if (operator === undefined) return NOT_ALLOWED;
     if (press.data?.startsWith(WAY) === true) return this.#lead(press, press.data.slice(WAY.length));
     if (operator.role === 'viewer') return { text: 'As a viewer you may look, but not decide.', alert: true };
     const onMission = press.data === undefined ? undefined : readMissionPress(press.data);
     if (onMission !== undefined && press.message !== undefined) {
-      const card = await store.itemByMessage(press.message.chat.id, press.message.message_id);
+      const card = await this.#cardAt(press.message.chat.id, press.message.message_id);
       if (card?.key === missionKey(onMission.missionId)) {
         return this.#options.desk.pressed({ operator, via: 'telegram' }, onMission);
       }
@@ -58,7 +58,7 @@ export class Presses {
       return { text: 'This button is too old. Send /attention to see what waits.', alert: true };
     }
     // The card that was pressed must be the one that we sent for this approval: a button copied elsewhere decides nothing.
-    const card = await store.itemByMessage(press.message.chat.id, press.message.message_id);
+    const card = await this.#cardAt(press.message.chat.id, press.message.message_id);
     if (card?.key.startsWith(olderKey(read.approvalId)) === true) return OLDER_CARD;
     if (card?.key !== approvalKey(read.approvalId)) {
       return { text: 'This card is not known here any more. Send /attention to see what waits.', alert: true };
@@ -66,6 +66,15 @@ export class Presses {
     const actor = { operator, via: 'telegram' } as const;
     if (question !== undefined) return this.#options.questions.pressed(actor, press, question, card);
     return plain === undefined ? NOT_ALLOWED : this.#decide(actor, press, plain, card);
+  }
+
+  /** The card of a message. One that was sent this moment is pressed before its number is noted. */
+  async #cardAt(chatId: number, messageId: number): Promise<Item | undefined> {
+    const { store, outbox } = this.#options;
+    const known = await store.itemByMessage(chatId, messageId);
+    if (known !== undefined) return known;
+    await outbox.callDone();
+    return store.itemByMessage(chatId, messageId);
   }
 
   /** To a card, where messages have no address: a message that answers it is pressed to get there. */

@@ -68,13 +68,16 @@ export class RegistryFolder {
 
   #changed(name: string | null): Promise<void> {
     if (name === null) return this.scan();
-    if (RECORD_NAME.test(name) && this.#wanted !== 'all') this.#wanted.add(name);
+    if (!RECORD_NAME.test(name)) return Promise.resolve();
+    if (this.#wanted !== 'all') this.#wanted.add(name);
     return this.#look();
   }
 
   #look(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     this.#scanning ??= (async () => {
+      // Or it could be over before it is known that it is under way.
+      await Promise.resolve();
       try {
         for (let wanted = this.#take(); wanted !== undefined; wanted = this.#take()) await this.#lookAt(wanted);
       } catch (err) {
