@@ -2,6 +2,7 @@
  * From the moment in which a real Claude Code asks (its PermissionRequest hook fires) to the card in the hub. Everything is as installed: hub, daemon, the shell hook; the model is
  * scripted. The moment is told by a second hook, an HTTP one of the bench itself, which fires beside ours and says nothing.
  */
+import { EventEmitter, on } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { Approval } from '../src/protocol/model.ts';
@@ -68,12 +69,11 @@ async function ask(
   const command = `touch made-${round}`;
   model.on({ when: `round-${round}-please`, times: 1, reply: { tool: 'Bash', input: { command } } });
   await session.prompt(`round-${round}-please`);
-  const card = await cardOf(mesh, command);
-  const asked = witness.times[round];
-  if (asked === undefined) throw new Error('the hook of the bench did not fire');
+  const [card, asked] = await Promise.all([cardOf(mesh, command), witness.next()]);
   await mesh.operator.decide(card, 'allow');
   await session.shows(new RegExp(`OVER-${round}`));
-  return Date.parse(card.createdAt) - asked;
+  // Both hooks fire in the same moment and neither waits for the other: a card may be there before the witness heard anything.
+  return Math.max(0, Date.parse(card.createdAt) - asked);
 }
 
 async function cardOf(mesh: Mesh, command: string): Promise<Approval> {
@@ -85,31 +85,40 @@ async function cardOf(mesh: Mesh, command: string): Promise<Approval> {
   }
 }
 
-/** Notes when the agent's hooks fire. */
+/** Notes when the agent's hooks fire, each of them once. */
 class Witness {
-  readonly times: number[] = [];
   readonly url: string;
   readonly #server: Server;
+  readonly #asks: AsyncIterator<unknown[]>;
 
-  private constructor(server: Server, url: string) {
+  private constructor(server: Server, heard: EventEmitter, port: number) {
+    this.url = `http://127.0.0.1:${port}/asked`;
     this.#server = server;
-    this.url = url;
+    this.#asks = on(heard, 'asked');
   }
 
   static async start(): Promise<Witness> {
-    const late: { witness?: Witness } = {};
+    const heard = new EventEmitter();
     const server = createServer((_request, response) => {
-      late.witness?.times.push(Date.now());
+      heard.emit('asked', Date.now());
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
-    late.witness = new Witness(server, `http://127.0.0.1:${address.port}/asked`);
-    return late.witness;
+    return new Witness(server, heard, address.port);
+  }
+
+  /** When the next one fired, heard already or not yet. */
+  async next(): Promise<number> {
+    const asked = await this.#asks.next();
+    const at: unknown = asked.done === true ? undefined : asked.value[0];
+    if (typeof at !== 'number') throw new Error('the witness was stopped');
+    return at;
   }
 
   async stop(): Promise<void> {
+    await this.#asks.return?.();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
