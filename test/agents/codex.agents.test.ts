@@ -103,14 +103,17 @@ describe.skipIf(program === undefined)(`a plain codex ${CODEX_VERSION} that its 
     expect(await terminal.screen()).not.toMatch(APPROVAL);
   });
 
-  it('approval from afar: denied there, the agent goes on without it', async () => {
+  it('approval from afar: denied there with a reason, the agent reads it and goes on without', async () => {
     model.on({ when: 'Make the second file', reply: asks('never-2'), times: 1 });
-    model.on({ when: /reject|declin/i, reply: { say: 'Then not.' }, times: 1 });
+    model.on({ when: 'not on a Friday', reply: { say: 'Then not.' }, times: 1 });
     await terminal.type('Make the second file');
     await terminal.press('Enter');
     const open = await rig.until(() => Promise.resolve(rig.dialogs.at(1)));
-    open.answer({ verdict: 'deny' });
+    open.answer({ verdict: 'deny', message: 'Denied by owner: not on a Friday' });
     await terminal.shows(/Then not\./);
+    // With the refusal itself, in one request.
+    expect((await model.request('not on a Friday')).news).toMatch(/reject|declin/i);
+    expect(existsSync(join(cwd, 'never-2'))).toBe(false);
   });
 
   it('approval at the terminal: the card is closed as answered elsewhere, and a late answer changes nothing', async () => {

@@ -266,7 +266,7 @@ export class CodexAdapter implements AgentAdapter, AgentPort {
         closed: () => this.#detach(socket),
       },
     });
-    const approvals = new CodexApprovals(this.#dialogs, (id, result) => server.answer(id, result));
+    const approvals = new CodexApprovals(this.#dialogs, server, log);
     parts.attached = { socket, server, approvals, run };
     try {
       this.#attached.set(socket, parts.attached);

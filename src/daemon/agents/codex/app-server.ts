@@ -161,28 +161,26 @@ export class AppServer {
     const followed = this.#threads.get(threadId);
     if (followed === undefined) throw notLoaded();
     await this.#subscribe(followed);
-    const params = wire.TurnStartParams.parse({
-      threadId,
-      clientUserMessageId: clientId,
-      input: [{ type: 'text', text, text_elements: [] }],
-    });
+    const params = saying(threadId, clientId, text);
     if (followed.status.type !== 'active') {
       await this.#request('turn/start', wire.TurnStartResponse, params);
       return 'started';
     }
-    if (followed.turn !== undefined && (await this.#steer(params, followed.turn))) return 'steered';
+    if (followed.turn !== undefined && (await this.#steer(threadId, followed.turn, clientId, text))) return 'steered';
     await this.#request('thread/queue/add', wire.ThreadQueueAddResponse, wire.ThreadQueueAddParams.parse(params));
     return 'queued';
   }
 
+  /** Says something into this turn alone. Rejects when that is over, or takes nothing. */
+  async tell(threadId: string, turnId: string, clientId: string, text: string): Promise<void> {
+    const params = wire.TurnSteerParams.parse({ ...saying(threadId, clientId, text), expectedTurnId: turnId });
+    await this.#request('turn/steer', wire.TurnSteerResponse, params);
+  }
+
   /** False: that turn is over, or takes nothing. */
-  async #steer(params: z.infer<typeof wire.TurnStartParams>, expectedTurnId: string): Promise<boolean> {
+  async #steer(threadId: string, turnId: string, clientId: string, text: string): Promise<boolean> {
     try {
-      await this.#request(
-        'turn/steer',
-        wire.TurnSteerResponse,
-        wire.TurnSteerParams.parse({ ...params, expectedTurnId }),
-      );
+      await this.tell(threadId, turnId, clientId, text);
       return true;
     } catch (error) {
       if (error instanceof AppServerRefusal) return false;
@@ -397,6 +395,11 @@ export class AppServer {
 function stopTimers({ retry, settle }: Followed): void {
   retry();
   settle();
+}
+
+function saying(threadId: string, clientUserMessageId: string, text: string): z.infer<typeof wire.TurnStartParams> {
+  const input = [{ type: 'text', text, text_elements: [] }];
+  return wire.TurnStartParams.parse({ threadId, clientUserMessageId, input });
 }
 
 function notLoaded(): IntercomError {

@@ -3,9 +3,11 @@
  *
  * Invariants: a question is open on the terminal and here at the same time, and the first answer counts, as the program itself has it; what is answered is what was asked (same request,
  * same item); an "always" is given back exactly as Codex offered it and never made up; a question of a kind that we do not know is left to the terminal; a refusal is `decline`, so that
- * the agent goes on and can say why it stopped.
+ * the agent goes on and can say why it stopped. `decline` has no room for words (Codex 0.169.0): by whom and why is said into the turn that waits, just before, so that its model reads
+ * both together.
  */
 import { createHash } from 'node:crypto';
+import type { Log } from '../../../platform/log.ts';
 import type { QuestionAnswer } from '../../../protocol/attention.ts';
 import type { PermissionAsk } from '../../sessions/agent-port.ts';
 import { oneLine } from '../tool-words.ts';
@@ -49,6 +51,13 @@ export interface DialogDesk {
   close(ref: string, outcome: 'answered_elsewhere' | 'withdrawn'): void;
 }
 
+/** The server that asked. */
+export interface AskingServer {
+  answer(id: RequestId, result: unknown): void;
+  /** Says something into a turn that runs. Rejects when it did not take it. */
+  tell(threadId: string, turnId: string, clientId: string, text: string): Promise<void>;
+}
+
 interface Open {
   readonly ref: string;
   readonly session: string;
@@ -61,13 +70,15 @@ const OPEN_MAX = 200;
 
 export class CodexApprovals {
   readonly #desk: DialogDesk;
-  readonly #answer: (id: RequestId, result: unknown) => void;
+  readonly #server: AskingServer;
+  readonly #log: Log;
   readonly #open = new Map<RequestId, Open>();
 
-  /** `answer` sends to the server that asked; one of these per server. */
-  constructor(desk: DialogDesk, answer: (id: RequestId, result: unknown) => void) {
+  /** One of these per server. */
+  constructor(desk: DialogDesk, server: AskingServer, log: Log) {
     this.#desk = desk;
-    this.#answer = answer;
+    this.#server = server;
+    this.#log = log;
   }
 
   asked(request: ServerRequest, item: unknown): void {
@@ -80,9 +91,19 @@ export class CodexApprovals {
     this.#desk.open(question.dialog, (verdict) => {
       if (this.#open.get(request.id) !== open || open.answered) return false;
       open.answered = true;
-      this.#answer(request.id, question.result(verdict));
+      void this.#answer(open, question, verdict);
       return true;
     });
+  }
+
+  async #answer(open: Open, { result, turn }: Question, verdict: DialogVerdict): Promise<void> {
+    if (verdict.verdict === 'deny' && verdict.message !== undefined && turn !== undefined) {
+      const told = this.#server.tell(open.session, turn, open.ref, verdict.message);
+      await told.catch((err: unknown) => this.#log.info({ err }, 'Codex was not told why it was denied something'));
+      // Meanwhile it may be over, and its number be another question's.
+      if (this.#open.get(open.id) !== open) return;
+    }
+    this.#server.answer(open.id, result(verdict));
   }
 
   resolved(id: RequestId): void {
@@ -106,6 +127,8 @@ interface Question {
   readonly dialog: Dialog;
   /** What the server is answered. */
   readonly result: (verdict: DialogVerdict) => unknown;
+  /** The turn that waits, where a refusal's words have no room in the answer. */
+  readonly turn?: string | undefined;
 }
 
 function read(request: ServerRequest, item: unknown): Question | undefined {
@@ -153,7 +176,11 @@ function formQuestion(asked: ElicitationParams, id: RequestId): Question | undef
   const ask = { tool: `form of ${serverName}`, input, intent: undefined, suggestions: [], question };
   const result = (verdict: DialogVerdict) => elicitedAnswer(asked, verdict);
   const ref = refOf({ threadId, turnId: turnId ?? '', itemId: `${serverName} ${id}` });
-  return { dialog: { ref, session: threadId, ask, check: (verdict) => void result(verdict) }, result };
+  return {
+    dialog: { ref, session: threadId, ask, check: (verdict) => void result(verdict) },
+    result,
+    turn: turnId ?? undefined,
+  };
 }
 
 function commandQuestion(asked: CommandApprovalParams): Question {
@@ -168,7 +195,7 @@ function commandQuestion(asked: CommandApprovalParams): Question {
   }
   const input = { command: asked.command ?? '(Codex does not show the command)' };
   const ask = { tool: 'shell', input, intent: asked.reason ?? undefined, suggestions };
-  return { result: decided(offers), dialog: { ref: refOf(asked), session: asked.threadId, ask } };
+  return { result: decided(offers), turn: asked.turnId, dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
 function fileQuestion(asked: FileApprovalParams, item: unknown): Question {
@@ -180,7 +207,7 @@ function fileQuestion(asked: FileApprovalParams, item: unknown): Question {
     changes: changes.map(({ path, diff }) => (changes.length === 1 ? diff : `${path}\n${diff}`)).join('\n\n'),
   };
   const ask = { tool: 'apply_patch', input, intent: asked.reason ?? undefined, suggestions: [] };
-  return { result: decided([]), dialog: { ref: refOf(asked), session: asked.threadId, ask } };
+  return { result: decided([]), turn: asked.turnId, dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }
 
 /** Only what outlasts this one question is a suggestion. */

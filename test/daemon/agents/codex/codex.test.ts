@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CodexApprovals } from '../../../../src/daemon/agents/codex/approvals.ts';
 import type { Dialog, DialogVerdict } from '../../../../src/daemon/agents/codex/approvals.ts';
 import { verifySocket } from '../../../../src/daemon/agents/codex/connection.ts';
@@ -11,7 +11,9 @@ import { failure } from '../../../../src/daemon/agents/codex/failures.ts';
 import { hookHash, hookOverrides } from '../../../../src/daemon/agents/codex/hook-trust.ts';
 import { codexProgram } from '../../../../src/daemon/agents/codex/program.ts';
 import { isRolloutOf, searchRollout } from '../../../../src/daemon/agents/codex/rollout.ts';
+import type { RequestId } from '../../../../src/daemon/agents/codex/protocol/messages.ts';
 import type { LaunchRequest } from '../../../../src/daemon/agents/program.ts';
+import { silentLog } from '../../../../src/platform/log.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -170,11 +172,18 @@ describe('questions', () => {
     method: 'item/commandExecution/requestApproval',
     params: { threadId: 't', turnId: 'u', itemId, command: 'rm x', availableDecisions: ['accept', 'cancel'], ...more },
   });
-  const setUp = () => {
+  const setUp = (taking: () => Promise<void> = () => Promise.resolve()) => {
     const open = new Map<string, (verdict: DialogVerdict) => boolean>();
     const dialogs: Dialog[] = [];
     const closed: string[] = [];
     const sent: unknown[] = [];
+    const server = {
+      answer: (id: RequestId, result: unknown) => void sent.push([id, result]),
+      tell: async (_thread: string, turn: string, _client: string, text: string) => {
+        sent.push(`${turn}: ${text}`);
+        await taking();
+      },
+    };
     const desk = {
       open: (dialog: Dialog, answer: (verdict: DialogVerdict) => boolean) => {
         dialogs.push(dialog);
@@ -187,7 +196,7 @@ describe('questions', () => {
       closed,
       sent,
       open,
-      approvals: new CodexApprovals(desk, (id, result) => sent.push([id, result])),
+      approvals: new CodexApprovals(desk, server, silentLog()),
     };
   };
 
@@ -206,6 +215,30 @@ describe('questions', () => {
     approvals.asked(asked(2, 'b'), undefined);
     open.get(dialogs[1]?.ref ?? '')?.({ verdict: 'allow', suggestion: 7 });
     expect(sent.at(-1)).toEqual([2, { decision: 'accept' }]);
+  });
+
+  it('denied with words: these are said into the turn that waits, before it is declined, whether it takes them or not', async () => {
+    for (const taking of [() => Promise.resolve(), () => Promise.reject(new Error('the turn is over'))]) {
+      const { approvals, dialogs, sent, open } = setUp(taking);
+      approvals.asked(asked(1, 'a'), undefined);
+      open.get(dialogs[0]?.ref ?? '')?.({ verdict: 'deny', message: 'Denied by owner: not on a Friday' });
+      await vi.waitFor(() => {
+        expect(sent).toEqual(['u: Denied by owner: not on a Friday', [1, { decision: 'decline' }]]);
+      });
+    }
+  });
+
+  it('denied with words, and answered at the terminal meanwhile: another question of the same number is not answered by it', async () => {
+    let take = (): void => undefined;
+    const taken = new Promise<void>((resolve) => (take = resolve));
+    const { approvals, dialogs, sent, open } = setUp(() => taken);
+    approvals.asked(asked(1, 'a'), undefined);
+    open.get(dialogs[0]?.ref ?? '')?.({ verdict: 'deny', message: 'Denied by owner' });
+    approvals.resolved(1);
+    approvals.asked(asked(1, 'b'), undefined);
+    take();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toEqual(['u: Denied by owner']);
   });
 
   it('that are over elsewhere are closed, and the same number asks anew', () => {
