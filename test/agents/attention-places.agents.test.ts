@@ -4,16 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Approval } from '../../src/protocol/model.ts';
-import { SignInLink } from '../../src/protocol/operator-api.ts';
-import { launch } from '../browser/support/chromium.ts';
-import { openApp, signIn, type AppPage } from '../browser/support/page.ts';
-import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
+import type { Approval } from '../../src/protocol/model.ts';
 import { CLAUDE_VERSIONS, type ClaudeSession } from './claude-session.ts';
 import { until } from './mission-rig.ts';
-import { CHAT, Spine, USER } from './spine.ts';
+import { Places } from './places.ts';
+import { Spine } from './spine.ts';
 
 const TIME = 240_000;
 const DIALOG = /Do you want to proceed/;
@@ -42,17 +38,13 @@ const QUESTIONS = [
 
 describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is', (version) => {
   let spine: Spine;
-  let browser: Browser;
-  let app: AppPage;
+  let places: Places;
   let session: ClaudeSession;
   let asked = 0;
 
   beforeAll(async () => {
     spine = await Spine.start(version);
-    browser = await launch();
-    app = await openApp(browser);
-    const { url } = await spine.mesh.operator.call('POST', '/sign-in/links', SignInLink, {});
-    await signIn(app.page, url);
+    places = await Places.open(spine.mesh, spine.telegram);
   }, TIME);
   // Each begins at an empty prompt, whatever became of the one before.
   beforeEach(async () => {
@@ -62,8 +54,7 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     await session.end();
   });
   afterAll(async () => {
-    expect(await app.faults()).toEqual([]);
-    await browser.close();
+    await places.close();
     await spine.stop();
   }, TIME);
 
@@ -77,59 +68,21 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     spine.when('server', new RegExp(`over-${asked}\\b|Denied by|rejected`), { say: `WENT ON ${asked}` }, 1);
     await session.prompt(`please run ${asked}`);
     await session.shows(DIALOG);
-    return { card: await pending('tool', `over-${asked}`), text: words, done };
-  }
-
-  function pending(kind: Approval['kind'], text: string): Promise<Approval> {
-    return until(async () =>
-      (await spine.mesh.operator.pending()).find(
-        (one) => one.kind === kind && JSON.stringify(one.subject).includes(text),
-      ),
-    );
-  }
-
-  const approval = (id: string): Promise<Approval> => spine.mesh.operator.call('GET', `/approvals/${id}`, Approval);
-  const decided = (id: string): Promise<Approval> =>
-    until(async () => {
-      const now = await approval(id);
-      return now.state === 'pending' ? undefined : now;
-    });
-  const onPage = (id: string) => app.page.locator(`article[data-approval="${id}"]`);
-  const decidedOnPage = (id: string) => app.page.locator(`.decided-row[data-approval="${id}"]`);
-  const inTelegram = (text: string): Promise<ShownMessage> =>
-    until(async () =>
-      spine.telegram.messages(CHAT).findLast((one) => one.content.text.includes(text) && one.buttons.length > 0),
-    );
-  const afterwards = (id: number, what: RegExp): Promise<ShownMessage> =>
-    until(async () =>
-      spine.telegram
-        .messages(CHAT)
-        .find((one) => one.id === id && one.buttons.length === 0 && what.test(one.content.text)),
-    );
-
-  /** All three show the whole of it. */
-  async function everywhere(card: Approval, text: string): Promise<ShownMessage> {
-    const shown = await inTelegram(text);
-    await onPage(card.id).waitFor();
-    expect(await onPage(card.id).textContent()).toContain(text);
-    const { stdout } = await spine.mesh.hub.cli(['approvals', 'show', card.id]);
-    expect(stdout.replace(/\s+(│ )?/g, '')).toContain(text.replace(/\s+/g, ''));
-    return shown;
+    return { card: await places.pending('tool', `over-${asked}`), text: words, done };
   }
 
   it(
     'a command: denied in Telegram with a reason, which the agent reads',
     async () => {
       const { card, text, done } = await command();
-      const shown = await everywhere(card, text);
-      const where = shown.topic === undefined ? {} : { topic: shown.topic };
-      spine.telegram.write(CHAT, USER, '/deny not on a Friday', { replyTo: shown.id, ...where });
+      const shown = await places.everywhere(card, text);
+      places.reply(shown, '/deny not on a Friday');
       expect((await spine.heard('server', /not on a Friday/)).news).toContain('Denied by owner: not on a Friday');
       await session.shows(new RegExp(`WENT ON ${asked}`), 60_000);
       expect(existsSync(done)).toBe(false);
-      await afterwards(shown.id, /Denied by owner \(Telegram\)/);
-      await decidedOnPage(card.id).waitFor();
-      expect(await decided(card.id)).toMatchObject({ state: 'denied', decision: { via: 'telegram' } });
+      await places.afterwards(shown.id, /Denied by owner \(Telegram\)/);
+      await places.decidedOnPage(card.id).waitFor();
+      expect(await places.decided(card.id)).toMatchObject({ state: 'denied', decision: { via: 'telegram' } });
     },
     TIME,
   );
@@ -138,13 +91,13 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     'a command: allowed on the page, and the dialog at the terminal is gone',
     async () => {
       const { card, text, done } = await command();
-      const shown = await everywhere(card, text);
-      await onPage(card.id).getByRole('button', { name: 'Allow once' }).click();
+      const shown = await places.everywhere(card, text);
+      await places.onPage(card.id).getByRole('button', { name: 'Allow once' }).click();
       await session.shows(new RegExp(`WENT ON ${asked}`), 60_000);
       expect(existsSync(done)).toBe(true);
       expect(await session.screen()).not.toMatch(DIALOG);
-      await afterwards(shown.id, /Allowed once by owner \(web page\)/);
-      expect(await decided(card.id)).toMatchObject({ state: 'allowed', decision: { via: 'web' } });
+      await places.afterwards(shown.id, /Allowed once by owner \(web page\)/);
+      expect(await places.decided(card.id)).toMatchObject({ state: 'allowed', decision: { via: 'web' } });
     },
     TIME,
   );
@@ -153,11 +106,10 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     'a command: always allowed at the command line by what the agent itself offers, and not asked about again',
     async () => {
       const { card, text } = await command();
-      const shown = await everywhere(card, text);
-      const { exitCode, stderr } = await spine.mesh.hub.cli(['approvals', 'allow', card.id, '--scope', 'always']);
-      expect([exitCode, stderr]).toEqual([0, '']);
+      const shown = await places.everywhere(card, text);
+      await places.shell('allow', card.id, '--scope', 'always');
       await session.shows(new RegExp(`WENT ON ${asked}`), 60_000);
-      await afterwards(shown.id, /by owner \(command line\)/);
+      await places.afterwards(shown.id, /by owner \(command line\)/);
       // The same command once more.
       const before = asked;
       spine.when('server', /the same again/, { tool: 'Bash', input: { command: text } }, 1);
@@ -173,12 +125,13 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     'a command: Esc at the terminal closes the card in all three places',
     async () => {
       const { card, text, done } = await command();
-      const shown = await everywhere(card, text);
+      const shown = await places.everywhere(card, text);
       await session.answer('Escape', DIALOG);
-      expect(await decided(card.id)).toMatchObject({ state: 'answered_elsewhere', decision: { verdict: 'deny' } });
-      await afterwards(shown.id, /at the terminal/);
-      await decidedOnPage(card.id).waitFor();
-      expect((await spine.mesh.hub.cli(['approvals', 'list'])).stdout).not.toContain(card.id);
+      expect(await places.decided(card.id)).toMatchObject({
+        state: 'answered_elsewhere',
+        decision: { verdict: 'deny' },
+      });
+      await places.closed(card, shown, /at the terminal/);
       expect(existsSync(done)).toBe(false);
     },
     TIME,
@@ -194,31 +147,30 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
         spine.when('server', ofTool, { tool: 'mcp__intercom__intercom_ask_human', input }, 1);
         spine.afterTool('server', new RegExp(`colour for ${asked}`), { say: `CHOSEN ${asked}` });
         await session.prompt(`please wonder ${asked}`);
-        return pending('question', `colour for ${asked}`);
+        return places.pending('question', `colour for ${asked}`);
       };
       const chosen = async (label: string): Promise<void> => {
         await session.shows(new RegExp(`CHOSEN ${asked}`), 60_000);
         expect((await spine.heard('server', new RegExp(`colour for ${asked}[^]*${label}`))).news).toContain(label);
       };
       await ask();
-      const first = await inTelegram(`colour for ${asked}`);
+      const first = await places.inTelegram(`colour for ${asked}`);
       const blue = first.buttons.flat().find(({ text }) => /Blau|^2$/.test(text))?.text ?? 'no button';
-      await spine.telegram.press(CHAT, first.id, USER, blue);
+      await places.press(first, blue);
       await chosen('Blau – wie das Meer');
       const onThePage = await ask();
-      await onPage(onThePage.id).getByText('Red', { exact: true }).click();
-      await onPage(onThePage.id).getByRole('button', { name: 'Answer' }).click();
+      await places.onPage(onThePage.id).getByText('Red', { exact: true }).click();
+      await places.onPage(onThePage.id).getByRole('button', { name: 'Answer' }).click();
       await chosen('Red');
       const inShell = await ask();
-      const { exitCode } = await spine.mesh.hub.cli(['approvals', 'answer', inShell.id, '--answer', '1="grün 🌲"']);
-      expect(exitCode).toBe(0);
+      await places.shell('answer', inShell.id, '--answer', '1="grün 🌲"');
       await chosen('grün 🌲');
     },
     TIME,
   );
 
   it(
-    'a plan: sent back on the page with what to think over, then taken in Telegram',
+    'a plan: sent back on the page and at the command line with what to think over, then taken in Telegram',
     async () => {
       const planner = await spine.claude('server', ['--permission-mode', 'plan']);
       const plan = (step: string) => `# Move the shop\n\n1. ${step}\n`;
@@ -232,21 +184,25 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
           }),
           1,
         );
-      spine.when('server', /plans\/[\w-]+\.md/, { tool: 'ExitPlanMode', input: {} }, 2);
+      spine.when('server', /plans\/[\w-]+\.md/, { tool: 'ExitPlanMode', input: {} }, 3);
+      write(/Denied by owner: and a way back/, 'Write the tests and a way back first.');
       write(/Denied by owner: tests first/, 'Write the tests first.');
       write(/please plan/, 'Move it at once.');
       spine.when('server', /approved your plan/, { say: 'AT WORK' }, 1);
       await planner.prompt('please plan');
-      const rash = await pending('tool', 'Move it at once.');
+      const rash = await places.pending('tool', 'Move it at once.');
       expect(rash.subject).toMatchObject({ plan: true });
-      await onPage(rash.id).getByRole('button', { name: 'Think again' }).click();
-      await app.page.getByLabel(/What should it think over/).fill('tests first');
-      await app.page.getByRole('button', { name: 'Send it back' }).click();
-      const wise = await pending('tool', 'Write the tests first.');
-      const shown = await inTelegram('Write the tests first.');
-      expect((await spine.telegram.press(CHAT, shown.id, USER, 'Go ahead')).alert).toBe(false);
+      await places.everywhere(rash, 'Move it at once.');
+      await places.onPage(rash.id).getByRole('button', { name: 'Think again' }).click();
+      await places.app.page.getByLabel(/What should it think over/).fill('tests first');
+      await places.app.page.getByRole('button', { name: 'Send it back' }).click();
+      const better = await places.pending('tool', 'Write the tests first.');
+      await places.shell('deny', better.id, '--reason', 'and a way back');
+      const wise = await places.pending('tool', 'a way back first.');
+      const shown = await places.inTelegram('a way back first.');
+      await places.press(shown, 'Go ahead');
       await planner.shows(/AT WORK/, 60_000);
-      expect(await decided(wise.id)).toMatchObject({ state: 'allowed', decision: { via: 'telegram' } });
+      expect(await places.decided(wise.id)).toMatchObject({ state: 'allowed', decision: { via: 'telegram' } });
     },
     TIME,
   );
@@ -262,31 +218,31 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     );
     spine.when('server', /"What shall it be called\?"=/, { say: `KNOWS ${asked}` }, 1);
     await session.prompt(`please ask ${asked}`);
-    return pending('question', SERVICES);
+    return places.pending('question', SERVICES);
   }
 
   async function answered(card: Approval, ...read: readonly string[]): Promise<void> {
     await session.shows(new RegExp(`KNOWS ${asked}`), 60_000);
     const heard = spine.model.requests.findLast(({ news }) => news.includes('"What shall it be called?"='));
     for (const part of read) expect(heard?.news).toContain(part);
-    expect(await decided(card.id)).toMatchObject({ state: 'allowed' });
+    expect(await places.decided(card.id)).toMatchObject({ state: 'allowed' });
   }
 
   it(
     'two questions: answered in Telegram, one after the other',
     async () => {
       const card = await questions();
-      const shown = await inTelegram(SERVICES);
+      const shown = await places.inTelegram(SERVICES);
       for (const label of [PAYMENTS, 'خدمة 🚀']) expect(shown.content.text).toContain(label);
       // Long labels have short numbers on their buttons.
       const button = shown.buttons.flat().find(({ text }) => /☐ (1|支付服务)/.test(text))?.text ?? 'no button';
-      await spine.telegram.press(CHAT, shown.id, USER, button);
-      await spine.telegram.press(CHAT, shown.id, USER, 'Done');
-      await until(async () => (await inTelegram('What shall it be called?')).id === shown.id || undefined);
-      await spine.telegram.press(CHAT, shown.id, USER, 'Blue');
+      await places.press(shown, button);
+      await places.press(shown, 'Done');
+      await until(async () => (await places.inTelegram('What shall it be called?')).id === shown.id || undefined);
+      await places.press(shown, 'Blue');
       await answered(card, `"${SERVICES}"="${PAYMENTS}"`, '"What shall it be called?"="Blue"');
-      await afterwards(shown.id, /Answered by owner \(Telegram\)/);
-      await decidedOnPage(card.id).waitFor();
+      await places.afterwards(shown.id, /Answered by owner \(Telegram\)/);
+      await places.decidedOnPage(card.id).waitFor();
     },
     TIME,
   );
@@ -295,8 +251,8 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     'two questions: answered on the page, with words of one’s own',
     async () => {
       const card = await questions();
-      const shown = await inTelegram(SERVICES);
-      const article = onPage(card.id);
+      const shown = await places.inTelegram(SERVICES);
+      const article = places.onPage(card.id);
       for (const label of [PAYMENTS, 'خدمة 🚀']) await article.getByText(label, { exact: true }).click();
       await article
         .getByLabel(/own words/)
@@ -304,7 +260,7 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
         .fill('Grün 🌲');
       await article.getByRole('button', { name: 'Answer' }).click();
       await answered(card, `"${SERVICES}"="${PAYMENTS}, خدمة 🚀"`, '"What shall it be called?"="Grün 🌲"');
-      await afterwards(shown.id, /Answered by owner \(web page\)/);
+      await places.afterwards(shown.id, /Answered by owner \(web page\)/);
     },
     TIME,
   );
@@ -313,14 +269,11 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s asks its person, wherever that is
     'two questions: answered at the command line',
     async () => {
       const card = await questions();
-      const shown = await inTelegram(SERVICES);
-      const { exitCode, stderr } = await spine.mesh.hub.cli([
-        ...['approvals', 'answer', card.id, '--answer', '1=2', '--answer', '2=1'],
-      ]);
-      expect([exitCode, stderr]).toEqual([0, '']);
+      const shown = await places.inTelegram(SERVICES);
+      await places.shell('answer', card.id, '--answer', '1=2', '--answer', '2=1');
       await answered(card, `"${SERVICES}"="خدمة 🚀"`, '"What shall it be called?"="Red"');
-      await afterwards(shown.id, /Answered by owner \(command line\)/);
-      await decidedOnPage(card.id).waitFor();
+      await places.afterwards(shown.id, /Answered by owner \(command line\)/);
+      await places.decidedOnPage(card.id).waitFor();
     },
     TIME,
   );

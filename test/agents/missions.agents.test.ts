@@ -15,7 +15,8 @@ import { TerminalFrame } from '../../src/protocol/terminal-stream.ts';
 import { isAlive } from '../../src/daemon/agents/process-table.ts';
 import { launch } from '../browser/support/chromium.ts';
 import { claudeProgram } from './claude-session.ts';
-import { CHAT, Spine, USER } from './spine.ts';
+import { CHAT, USER } from './places.ts';
+import { Spine } from './spine.ts';
 import type { ModelReply } from './scripted-model.ts';
 
 let spine: Spine;

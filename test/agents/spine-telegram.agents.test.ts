@@ -1,7 +1,8 @@
 /** Telegram (emulated) as the place of approval, with real agents: denied with a reason, and allowed for always. Allow once is in spine.agents.test.ts. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CLAUDE_VERSIONS } from './claude-session.ts';
-import { CHAT, chat, messageOf, Spine, USER } from './spine.ts';
+import { CHAT, USER } from './places.ts';
+import { chat, messageOf, Spine } from './spine.ts';
 
 const TIME = 180_000;
 

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Browser } from 'playwright-core';
 import { launch } from '../browser/support/chromium.ts';
 import { CLAUDE_VERSIONS } from './claude-session.ts';
-import { CHAT, chat, MANUAL, messageOf, reply, Spine, USER } from './spine.ts';
+import { CHAT, USER } from './places.ts';
+import { chat, MANUAL, messageOf, reply, Spine } from './spine.ts';
 
 const TIME = 120_000;
 

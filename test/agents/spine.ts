@@ -6,18 +6,16 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Approval, SessionState } from '../../src/protocol/model.ts';
 import { Trace } from '../../src/protocol/model.ts';
-import { systemClock } from '../../src/platform/clock.ts';
 import { Mesh } from '../support/mesh.ts';
 import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
-import { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
+import type { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
 import { ClaudeHome, ClaudeSession } from './claude-session.ts';
 import type { ClaudeVersion } from './claude-session.ts';
+import { CHAT, operatorsTelegram } from './places.ts';
 import { ScriptedModel } from './scripted-model.ts';
 import type { ModelReply, ModelRequest } from './scripted-model.ts';
 
 export const MANUAL: Readonly<Record<ClaudeVersion, string>> = { '2.1.329': 'manual', '2.1.197': 'default' };
-export const CHAT = -1_001_234_567_890;
-export const USER = 4242;
 
 export type Side = 'laptop' | 'server';
 const PROJECT: Readonly<Record<Side, string>> = { laptop: 'web', server: 'api' };
@@ -38,17 +36,10 @@ export class Spine {
   ): Promise<Spine> {
     const homes = { laptop: new ClaudeHome('laptop'), server: new ClaudeHome('server') };
     const model = await ScriptedModel.start();
-    const telegram = await TelegramEmulator.start(systemClock);
-    telegram.addForum(CHAT);
-    telegram.addPrivate(USER);
+    const { telegram, hubEnv } = await operatorsTelegram();
     const mesh = await Mesh.start({
       machines: ['laptop', 'server'],
-      hubEnv: {
-        TELEGRAM_BOT_TOKEN: TelegramEmulator.TOKEN,
-        TELEGRAM_API_ROOT: telegram.root,
-        TELEGRAM_SUPERGROUP_ID: String(CHAT),
-        TELEGRAM_OWNER_ID: String(USER),
-      },
+      hubEnv,
       ...options,
       // What a person's own shell would give to the agents that the daemon starts.
       daemonEnv: (machine) => {

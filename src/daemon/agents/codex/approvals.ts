@@ -22,6 +22,7 @@ import {
 } from './protocol/messages.ts';
 import type { RequestId } from './protocol/messages.ts';
 import { elicited, elicitedAnswer, inputAnswer, inputQuestions } from './questions.ts';
+import { shellScript } from './shell-script.ts';
 
 /** An open dialog of a session, as whoever decides is asked. */
 export interface Dialog {
@@ -193,7 +194,7 @@ function commandQuestion(asked: CommandApprovalParams): Question {
     offers.push(decision.data);
     suggestions.push(label);
   }
-  const input = { command: asked.command ?? '(Codex does not show the command)' };
+  const input = { command: shellScript(asked.command ?? '(Codex does not show the command)') };
   const ask = { tool: 'shell', input, intent: asked.reason ?? undefined, suggestions };
   return { result: decided(offers), turn: asked.turnId, dialog: { ref: refOf(asked), session: asked.threadId, ask } };
 }

@@ -10,6 +10,7 @@ import type { JournalEntry } from '../../../protocol/runner-api.ts';
 import type { AgentEvent, JournalFold } from '../program.ts';
 import { oneLine, toolWords } from '../tool-words.ts';
 import { failure } from './failures.ts';
+import { shellScript } from './shell-script.ts';
 
 const DETAIL_MAX = 8000;
 
@@ -189,7 +190,7 @@ function began(item: Item): AgentEvent[] {
   if (tool === undefined) return [];
   const input =
     item.type === 'command_execution'
-      ? { command: shellCommand(item.command ?? '') }
+      ? { command: shellScript(item.command ?? '') }
       : item.type === 'file_change'
         ? { file_path: (item.changes ?? []).map(({ path }) => path).join(', ') }
         : item.type === 'web_search'
@@ -212,13 +213,6 @@ function toolOf(item: Item): string | undefined {
     default:
       return undefined;
   }
-}
-
-/** What stands in `/bin/bash -lc '…'`: the wrapper is Codex' own. */
-function shellCommand(command: string): string {
-  const inner = /^\S*sh -l?c (.+)$/s.exec(command)?.[1];
-  if (inner === undefined) return command;
-  return /^'[^']*'$/.test(inner) ? inner.slice(1, -1) : inner;
 }
 
 /** A patch names its files in its text. */
