@@ -39,7 +39,7 @@ export default defineConfig({
       },
       // A real browser and real agents have their own moods; a fault of ours fails twice.
       suite('browser', 5, 1),
-      suite('agents', 10, 1),
+      suite('agents', 4, 1),
       suite('faults', 60),
     ],
   },

@@ -5,12 +5,14 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Approval, SessionState } from '../../src/protocol/model.ts';
+import { AgentsResponse } from '../../src/protocol/machine-api.ts';
 import { Trace } from '../../src/protocol/model.ts';
 import { Mesh } from '../support/mesh.ts';
 import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
 import type { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
 import { ClaudeHome, ClaudeSession } from './claude-session.ts';
 import type { ClaudeVersion } from './claude-session.ts';
+import { until } from './mission-rig.ts';
 import { CHAT, operatorsTelegram } from './places.ts';
 import { ScriptedModel } from './scripted-model.ts';
 import type { ModelReply, ModelRequest } from './scripted-model.ts';
@@ -57,6 +59,12 @@ export class Spine {
     const spine = new Spine(version, mesh, model, telegram, homes);
     await spine.#prepare('laptop', {});
     await spine.#prepare('server', claudeSettings);
+    // The hub hears of the projects in a moment; until then it knows no such address.
+    await until(async () => {
+      const { agents } = await mesh.operator.call('GET', '/agents?filter=all', AgentsResponse);
+      const known = new Set(agents.map(({ address }) => address));
+      return known.has('laptop/web') && known.has('server/api') ? true : undefined;
+    });
     return spine;
   }
 

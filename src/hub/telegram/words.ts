@@ -1,5 +1,5 @@
 /** Small wordings that cards and messages share. Pure. */
-import type { IntercomError } from '../../protocol/errors.ts';
+import type { ErrorCode, IntercomError } from '../../protocol/errors.ts';
 import type { Approval } from '../../protocol/model.ts';
 import { toolLine } from '../../protocol/tool-line.ts';
 import { escapeHtml, oneLine } from './html.ts';
@@ -50,9 +50,16 @@ export function partyHtml(address: string): string {
   return session === undefined ? name : `${name}<code>#${escapeHtml(session.slice(0, 8))}</code>`;
 }
 
+/** What to do here, where an error's own next step is for agents and shells. */
+const NEXT_HERE: Readonly<Partial<Record<ErrorCode, string>>> = {
+  unknown_machine: '/machines lists those that there are.',
+  unknown_project: '/agents lists those that there are.',
+};
+
 /** An error as one short text for a person. */
 export function sentence(error: IntercomError): string {
-  return error.next === undefined ? error.message : `${error.message} ${error.next}`;
+  const next = NEXT_HERE[error.code] ?? error.next;
+  return next === undefined ? error.message : `${error.message} ${next}`;
 }
 
 /** What is to be decided, on one line. */

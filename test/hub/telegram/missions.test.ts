@@ -55,7 +55,7 @@ describe('/start_agent', () => {
   it.each([
     ['/start_agent', 'Start an agent like this'],
     ['/start_agent server/web', 'Start an agent like this'],
-    ['/start_agent server/nowhere "x"', 'has no project "nowhere". `intercom agents` lists them.'],
+    ['/start_agent server/nowhere "x"', 'has no project "nowhere". /agents lists those that there are.'],
     ['/start_agent ../../etc/x y', 'not'],
   ])('%s is answered in words', async (text, answer) => {
     await open();
