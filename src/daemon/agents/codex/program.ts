@@ -27,7 +27,7 @@ const VERIFIED: readonly Verified[] = [
   {
     property: 'approval_afar',
     versions: V,
-    note: 'Terminal only. codex exec never asks: what its sandbox does not allow fails.',
+    note: 'Terminal only, a refusal with its reason. codex exec never asks: what its sandbox does not allow fails.',
   },
   { property: 'approval_terminal', versions: V },
   {

@@ -49,7 +49,7 @@ const VERIFIED: readonly Verified[] = [
   {
     property: 'approval_afar',
     versions: SEEN,
-    note: 'headless; the dialog of a terminal cannot be answered by a hook, only on its screen',
+    note: 'headless, and its model is not told the reason of a refusal; the dialog of a terminal cannot be answered by a hook, only on its screen',
   },
   { property: 'approval_terminal', versions: SEEN },
   { property: 'questions', versions: [], note: 'its hooks and its protocol tell none; they stay on its screen' },

@@ -19,7 +19,11 @@ const VERIFIED: readonly Verified[] = [
   { property: 'mid_turn', versions: [], note: 'a message is the next turn' },
   { property: 'idle_wake', versions: [SEEN], note: 'by its input' },
   { property: 'half_typed', versions: [], note: HEADLESS_ONLY },
-  { property: 'approval_afar', versions: [SEEN], note: 'a refusal ends its turn' },
+  {
+    property: 'approval_afar',
+    versions: [SEEN],
+    note: 'a refusal ends its turn, and its model is not told the reason',
+  },
   { property: 'approval_terminal', versions: [], note: HEADLESS_ONLY },
   { property: 'questions', versions: [], note: 'its protocol tells none' },
   { property: 'cancel', versions: [SEEN] },
