@@ -182,7 +182,8 @@ function whatNext(mission: Mission): string | undefined {
   if (state === 'completed') return undefined;
   if (missionIsOver(state)) return `intercom_history with ${id} shows what it did.`;
   if (state === 'paused') return 'Only a person can let it go on.';
-  return `Do not start it again. intercom_wait with ${id} waits for the result; intercom_cancel ends it.`;
+  const comes = mission.notify === true ? 'Its result will come to you as a message; ' : '';
+  return `Do not start it again. ${comes}intercom_wait with ${id} waits for the result; intercom_cancel ends it.`;
 }
 
 export interface HistoryAnswer {

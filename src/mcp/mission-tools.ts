@@ -26,7 +26,7 @@ const missionId = z
 export const startTool = defineTool({
   name: 'intercom_start_agent',
   description:
-    'Start an agent on a machine with a piece of work (a mission). It usually needs approval by a person first; the call returns at once with the mission_id. Then intercom_wait.',
+    'Start an agent on a machine with a piece of work (a mission). It usually needs approval by a person first; the call returns at once with the mission_id. Then intercom_wait, or notify: true and go on with something else.',
   input: z.strictObject({
     machine: MachineId,
     project: ProjectId,
@@ -42,6 +42,10 @@ export const startTool = defineTool({
     max_budget_usd: z.number().positive().max(10_000).optional(),
     require_approval: z.enum(['auto', 'always']).default('auto'),
     wait: z.number().int().min(0).max(WAIT_MAX).default(0).describe('Seconds to wait for the result'),
+    notify: z
+      .boolean()
+      .default(false)
+      .describe('true: when it is over, its result comes to you as a message, also after your turn'),
     idempotency_key: lineText(200)
       .min(1)
       .optional()
@@ -64,6 +68,7 @@ export const startTool = defineTool({
         ...optional('maxBudgetUsd', args.max_budget_usd),
       },
       requireApproval: args.require_approval,
+      notify: args.notify,
       idempotencyKey,
     };
     const begun = await call.client.startMission(start, call.signal).catch((error: unknown) => {

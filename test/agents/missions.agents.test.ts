@@ -114,13 +114,14 @@ async function watcher(session: string) {
 }
 
 describe('a mission in the real Claude Code', () => {
-  it('is asked for by an agent over MCP, approved, watched by two who see the same, spoken to, and ends with the agent’s last message', async () => {
+  it('is asked for by an agent over MCP, approved, watched by two who see the same, spoken to, and ends with the agent’s last message, of which the asking session is told', async () => {
     const asker = await spine.claude('laptop');
     spine.when('laptop', /please delegate/, {
       tool: 'mcp__intercom__intercom_start_agent',
-      input: { machine: 'server', project: 'api', mission: 'Count the failing tests' },
+      input: { machine: 'server', project: 'api', mission: 'Count the failing tests', notify: true },
     });
     spine.afterTool('laptop', /mis_/, { say: 'DELEGATED' });
+    spine.when('laptop', /TWO UNIT TESTS FAIL/, { say: 'GOOD TO KNOW' });
     const first = thinks(/Count the failing tests/, { say: 'THREE TESTS FAIL' });
     await asker.prompt('please delegate');
 
@@ -156,6 +157,9 @@ describe('a mission in the real Claude Code', () => {
     const { entries } = await spine.mesh.operator.call('GET', `/missions/${id}/log?after=0&limit=200`, MissionLogPage);
     expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_entry, index) => index + 1));
     expect(entries.map(({ kind }) => kind)).toContain('result');
+    // Its turn was over long ago.
+    const { news } = await spine.heard('laptop', /TWO UNIT TESTS FAIL/);
+    expect(news).toContain(`The mission ${id} that you asked for is over: completed.`);
   });
 
   it('is started on the command line, stopped with all its processes, and gone on with in the same conversation', async () => {

@@ -93,9 +93,10 @@ export class HubMessaging implements Messaging {
     this.#dispatcher.carry(others);
   }
 
-  /** For missions, in their transaction: a mission that answers a question moved, and the question follows. */
+  /** For missions, in their transaction: a mission moved; the question that it answers follows, and who asked for it may want to be told of its end. */
   async missionMoved(transaction: HubTransaction, mission: MissionRow): Promise<void> {
-    if (mission.answers !== null) await this.#within(transaction, (unit) => this.#launched.follow(unit, mission));
+    if (mission.answers !== null || mission.notify === 1)
+      await this.#within(transaction, (unit) => this.#launched.follow(unit, mission));
   }
 
   /** Whether an outbox row may be with the daemon already. */

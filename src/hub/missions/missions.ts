@@ -93,10 +93,10 @@ export class HubMissions implements Missions {
   async startFromMachine(machineId: string, start: StartMission): Promise<Mission> {
     // Also what policy denies at once is stored, so it must not come without end.
     this.#pace.take(`${machineId}/${start.fromProject}`);
-    const { fromProject, fromSession, machine, idempotencyKey, requireApproval, ...spec } = start;
+    const { fromProject, fromSession, machine, idempotencyKey, requireApproval, notify, ...spec } = start;
     const session = fromSession === undefined ? {} : { session: fromSession };
     const from: Address = { kind: 'agent', machine: machineId, project: fromProject, ...session };
-    return this.#begin({ from, machine, spec, idempotencyKey, requireApproval });
+    return this.#begin({ from, machine, spec, idempotencyKey, requireApproval, notify });
   }
 
   async startFromOperator(actor: Actor, start: OperatorMission): Promise<Mission> {
@@ -173,13 +173,16 @@ export class HubMissions implements Missions {
   async cancel(idOrPrefix: string, by: Actor | Viewer, reason: string | undefined): Promise<Mission> {
     if ('operator' in by) mustBeOperator(by, 'end missions');
     const viewer = 'operator' in by ? undefined : by;
-    return this.#move(idOrPrefix, viewer, (unit, row) => {
+    return this.#move(idOrPrefix, viewer, async (unit, row) => {
       if (viewer !== undefined && row.requester_machine !== viewer.machineId) {
         throw new IntercomError('forbidden', 'Your agents did not ask for this mission, so they cannot end it.', {
           next: 'Ask a person to end it.',
         });
       }
-      return this.#life.cancel(unit, row, 'operator' in by ? by.operator.name : row.requested_by, reason);
+      if ('operator' in by) return this.#life.cancel(unit, row, by.operator.name, reason);
+      // Who ends it knows.
+      const quiet = row.notify === 1 ? await unit.touch(row, { notify: 0 }) : row;
+      return this.#life.cancel(unit, quiet, row.requested_by, reason);
     });
   }
 

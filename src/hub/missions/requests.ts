@@ -34,6 +34,8 @@ export interface MissionDraft {
   readonly threadId?: string;
   /** The question that it answers. */
   readonly answers?: string;
+  /** Who asks is told by a message how it ended. */
+  readonly notify?: boolean;
   /** `rerun`, `fork` of this one. */
   readonly source?: MissionRow;
   readonly resume?: Resume;
@@ -126,6 +128,7 @@ export class MissionRequests {
       parent: plan.parent ?? null,
       depth: plan.depth,
       answers: draft.answers ?? null,
+      notify: draft.notify === true ? 1 : 0,
       from_id: source?.id ?? null,
       place: 'hub',
       position: null,

@@ -33,6 +33,8 @@ export interface MissionTable {
   depth: number;
   /** The question that it answers. */
   answers: string | null;
+  /** 1: who asked is told by a message how it ended. */
+  notify: number;
   from_id: string | null;
   state: MissionState;
   state_since: number;
@@ -128,3 +130,5 @@ CREATE TABLE offers (
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE grants ADD COLUMN tool TEXT;
 `;
+
+export const MISSION_NOTIFY = 'ALTER TABLE missions ADD COLUMN notify INTEGER NOT NULL DEFAULT 0;';

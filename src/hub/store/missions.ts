@@ -307,6 +307,7 @@ export function toMission(row: MissionRow): Mission {
     createdAt: isoTime(row.created_at),
     ...given('parent', row.parent),
     ...given('answers', row.answers),
+    ...given('notify', row.notify === 1 ? true : undefined),
     ...given('from', row.from_id),
     ...given('reason', row.reason),
     ...given('position', row.position),

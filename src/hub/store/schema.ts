@@ -22,7 +22,7 @@ import type {
   SystemNotice,
 } from '../../protocol/model.ts';
 import { ATTENTION_SCHEMA, type AttentionTables } from './attention-schema.ts';
-import { MISSION_SCHEMA, type MissionTables } from './mission-schema.ts';
+import { MISSION_NOTIFY, MISSION_SCHEMA, type MissionTables } from './mission-schema.ts';
 import { TELEGRAM_SCHEMA, type TelegramTables } from './telegram-schema.ts';
 
 export interface MachineTable {
@@ -411,4 +411,5 @@ export const HUB_MIGRATIONS: readonly Migration[] = [
   { name: 'the tables of the hub', sql: `${CORE_SCHEMA}${TELEGRAM_SCHEMA}` },
   { name: 'missions, their logs, what machines can start', sql: MISSION_SCHEMA },
   { name: 'attention: dialogs, waits, usage, preferences, push', sql: ATTENTION_SCHEMA },
+  { name: 'missions that tell who asked how they ended', sql: MISSION_NOTIFY },
 ];
