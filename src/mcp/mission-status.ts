@@ -182,7 +182,7 @@ function whatNext(mission: Mission): string | undefined {
   if (state === 'completed') return undefined;
   if (missionIsOver(state)) return `intercom_history with ${id} shows what it did.`;
   if (state === 'paused') return 'Only a person can let it go on.';
-  const comes = mission.notify === true ? 'Its result will come to you as a message; ' : '';
+  const comes = mission.notify === true ? 'You will be told when it is over; ' : '';
   return `Do not start it again. ${comes}intercom_wait with ${id} waits for the result; intercom_cancel ends it.`;
 }
 

@@ -42,10 +42,7 @@ export const startTool = defineTool({
     max_budget_usd: z.number().positive().max(10_000).optional(),
     require_approval: z.enum(['auto', 'always']).default('auto'),
     wait: z.number().int().min(0).max(WAIT_MAX).default(0).describe('Seconds to wait for the result'),
-    notify: z
-      .boolean()
-      .default(false)
-      .describe('true: when it is over, its result comes to you as a message, also after your turn'),
+    notify: z.boolean().default(false).describe('true: you are told when it is over, also after your turn'),
     idempotency_key: lineText(200)
       .min(1)
       .optional()

@@ -214,7 +214,7 @@ export const StartMission = MissionSpec.extend({
   machine: MachineId,
   idempotencyKey: lineText(200).optional(),
   requireApproval: z.enum(['auto', 'always']).default('auto'),
-  /** When it is over, how it ended comes to who asked as a message, in the mission's thread. */
+  /** When it is over, who asked is told by a notice in the mission's thread. */
   notify: z.boolean().default(false),
 });
 export type StartMission = z.infer<typeof StartMission>;

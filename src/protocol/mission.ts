@@ -98,7 +98,7 @@ export const Mission = z.object({
   depth: z.number().int().nonnegative(),
   /** The question (`intercom_ask`) that it answers. */
   answers: MessageId.optional(),
-  /** How it ends comes to who asked for it as a message. */
+  /** Who asked for it is told by a notice when it is over. */
   notify: z.boolean().optional(),
   /** `rerun` or `fork` of this one. */
   from: MissionId.optional(),

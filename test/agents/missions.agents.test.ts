@@ -121,6 +121,10 @@ describe('a mission in the real Claude Code', () => {
       input: { machine: 'server', project: 'api', mission: 'Count the failing tests', notify: true },
     });
     spine.afterTool('laptop', /mis_/, { say: 'DELEGATED' });
+    spine.when('laptop', /Your mission mis_\w+ .* is over, completed/, ({ news }) => ({
+      tool: 'mcp__intercom__intercom_wait',
+      input: { mission_id: /mission (mis_\w+)/.exec(news)?.[1] ?? '' },
+    }));
     spine.when('laptop', /TWO UNIT TESTS FAIL/, { say: 'GOOD TO KNOW' });
     const first = thinks(/Count the failing tests/, { say: 'THREE TESTS FAIL' });
     await asker.prompt('please delegate');
@@ -157,9 +161,9 @@ describe('a mission in the real Claude Code', () => {
     const { entries } = await spine.mesh.operator.call('GET', `/missions/${id}/log?after=0&limit=200`, MissionLogPage);
     expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_entry, index) => index + 1));
     expect(entries.map(({ kind }) => kind)).toContain('result');
-    // Its turn was over long ago.
-    const { news } = await spine.heard('laptop', /TWO UNIT TESTS FAIL/);
-    expect(news).toContain(`The mission ${id} that you asked for is over: completed.`);
+    // Its turn was over long ago; it is told, and reads the result.
+    await spine.heard('laptop', /TWO UNIT TESTS FAIL/);
+    await asker.shows(/GOOD TO KNOW/, 60_000);
   });
 
   it('is started on the command line, stopped with all its processes, and gone on with in the same conversation', async () => {

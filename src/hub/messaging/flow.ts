@@ -12,9 +12,17 @@ import { behind, undecidedBefore } from '../store/messages.ts';
 import type { MessageRow } from '../store/schema.ts';
 import type { MessagingParts } from './context.ts';
 import { agentText, isSameParty } from './participants.ts';
-import { cut, submittedStep, type Change, type MessageUnit } from './unit.ts';
+import { cut, submittedStep, type Change, type MessageUnit, type NewMessage } from './unit.ts';
 
 const RULE_NOTICE = 'built-in: notice of the hub';
+
+/** Who is told what about whom. */
+type Notice = Pick<
+  NewMessage,
+  'thread_id' | 'sender' | 'sender_agent' | 'recipient' | 'recipient_agent' | 'body' | 'in_reply_to'
+> & {
+  readonly recipient_machine: string;
+};
 
 export class MessageFlow {
   readonly #parts: MessagingParts;
@@ -83,7 +91,17 @@ export class MessageFlow {
   async news(unit: MessageUnit, row: MessageRow, quiet = false): Promise<void> {
     if (row.sender_machine === null || row.kind === 'notice') return;
     await unit.send(row.sender_machine, 'status', row.id);
-    if (!quiet && unit.now - row.created_at > this.#parts.limits.noticeAfterMs) await this.#notice(unit, row);
+    if (quiet || unit.now - row.created_at <= this.#parts.limits.noticeAfterMs) return;
+    await this.notice(unit, {
+      thread_id: row.thread_id,
+      sender: row.recipient,
+      sender_agent: agentText(row.recipient),
+      recipient: row.sender,
+      recipient_agent: row.sender_agent,
+      recipient_machine: row.sender_machine,
+      in_reply_to: row.id,
+      body: noticeText(row),
+    });
   }
 
   /** The recipient of a question stopped without an answer. */
@@ -140,24 +158,18 @@ export class MessageFlow {
     if (answered.sender_machine !== null) await unit.send(answered.sender_machine, 'status', answered.id);
   }
 
-  async #notice(unit: MessageUnit, about: MessageRow): Promise<void> {
-    const machine = about.sender_machine;
-    if (machine === null || this.#parts.directory.standing(machine) !== 'member') return;
+  /** Our own words to an agent, where its machine still belongs to the mesh. */
+  async notice(unit: MessageUnit, told: Notice): Promise<void> {
+    const machine = told.recipient_machine;
+    if (this.#parts.directory.standing(machine) !== 'member') return;
     const row = await unit.add(
       {
+        ...told,
         id: newId('message', unit.now),
-        thread_id: about.thread_id,
         kind: 'notice',
-        sender: about.recipient,
-        recipient: about.sender,
-        sender_agent: agentText(about.recipient),
-        recipient_agent: about.sender_agent,
         sender_machine: null,
-        recipient_machine: machine,
         binding: 'preferred',
-        body: noticeText(about),
         priority: 'normal',
-        in_reply_to: about.id,
         idempotency_key: null,
         depth: 0,
         state: 'queued',

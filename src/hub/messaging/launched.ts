@@ -1,9 +1,10 @@
 /**
- * Messages that missions bring about. A question that an agent is started for follows the mission that answers it, and the mission's result is the answer; who wanted to be told how a
- * mission ended gets a message.
+ * Messages that missions bring about. A question that an agent is started for follows the mission that answers it, and the mission's result is the answer; an agent that asked to be told
+ * how its mission ended gets a notice.
  *
  * Invariants: a question is never overstated: while its agent works it is `written`, and only the answer makes it more; when the mission comes to
- * nothing, so does the question, with the reason; what is told comes from the agent's own address, into the thread of the question or the mission.
+ * nothing, so does the question, with the reason; the answer comes from the agent's own address, into the question's thread. A notice holds our words alone: what
+ * the agent said is read with its own frame around it.
  */
 import { newId } from '../../protocol/ids.ts';
 import { MESSAGE_BODY_MAX } from '../../protocol/limits.ts';
@@ -15,22 +16,7 @@ import { resultOf } from '../store/missions.ts';
 import type { MessageRow } from '../store/schema.ts';
 import type { MessagingParts } from './context.ts';
 import type { MessageFlow } from './flow.ts';
-import { submittedStep, type MessageUnit, type NewMessage } from './unit.ts';
-
-/** What differs between the messages of missions. */
-type Told = Pick<
-  NewMessage,
-  | 'thread_id'
-  | 'kind'
-  | 'recipient'
-  | 'recipient_agent'
-  | 'recipient_machine'
-  | 'body'
-  | 'priority'
-  | 'in_reply_to'
-  | 'depth'
-  | 'rule'
-> & { readonly rule: string };
+import { cut, submittedStep, type MessageUnit } from './unit.ts';
 
 const CUT_NOTE = '\n\n(cut: the whole is in the log of the mission)';
 
@@ -107,54 +93,47 @@ export class Launched {
     }
   }
 
-  async #answer(unit: MessageUnit, question: MessageRow, mission: MissionRow, text: string): Promise<void> {
-    await this.#say(unit, mission, {
-      thread_id: question.thread_id,
-      kind: 'reply',
-      recipient: question.sender,
-      recipient_agent: question.sender_agent,
-      recipient_machine: question.sender_machine,
-      body: bodyOf(text),
-      priority: question.priority,
-      in_reply_to: question.id,
-      depth: question.depth,
-      rule: `built-in: it answers ${question.id}, which was let through`,
-    });
-  }
-
   async #tellEnd(unit: MessageUnit, mission: MissionRow): Promise<void> {
     if (mission.requester_machine === null) return;
-    await this.#say(unit, mission, {
+    const agent = `${mission.machine_id}/${mission.project}`;
+    await this.#flow.notice(unit, {
       thread_id: mission.thread_id,
-      kind: 'send',
+      sender: mission.session === null ? agent : `${agent}#${mission.session}`,
+      sender_agent: agent,
       recipient: mission.requested_by,
       recipient_agent: mission.requester_agent,
       recipient_machine: mission.requester_machine,
-      body: bodyOf(endWords(mission)),
-      priority: 'normal',
       in_reply_to: null,
-      depth: 0,
-      rule: `built-in: it tells how ${mission.id} ended, as was asked for`,
+      body: endText(mission),
     });
   }
 
-  async #say(unit: MessageUnit, mission: MissionRow, told: Told): Promise<void> {
+  async #answer(unit: MessageUnit, question: MessageRow, mission: MissionRow, text: string): Promise<void> {
     const agent = `${mission.machine_id}/${mission.project}`;
     const sender = mission.session === null ? agent : `${agent}#${mission.session}`;
-    const { rule } = told;
+    const rule = `built-in: it answers ${question.id}, which was let through`;
     const row = await unit.add(
       {
-        ...told,
         id: newId('message', unit.now),
+        thread_id: question.thread_id,
+        kind: 'reply',
         sender,
+        recipient: question.sender,
         sender_agent: agent,
+        recipient_agent: question.sender_agent,
         sender_machine: mission.machine_id,
+        recipient_machine: question.sender_machine,
         binding: 'preferred',
+        body: bodyOf(text),
+        priority: question.priority,
+        in_reply_to: question.id,
         idempotency_key: null,
+        depth: question.depth,
         state: 'queued',
         state_since: unit.now,
         place: 'hub',
         reason: null,
+        rule,
         passed_by: rule,
         approval_id: null,
         waits_behind: null,
@@ -171,14 +150,16 @@ export class Launched {
   }
 }
 
-/** "The mission mis_… that you asked for is over: failed (no such model)." and its last message. */
-function endWords(mission: MissionRow): string {
-  const result = resultOf(mission.result);
-  const failed = mission.state === 'completed' && result?.isError === true ? ', with an error' : '';
-  const why = mission.reason === null ? '' : ` (${mission.reason})`;
-  const head = `The mission ${mission.id} that you asked for is over: ${mission.state.replace('_', ' ')}${failed}${why}.`;
-  const text = result?.text.trim() ?? '';
-  return text === '' ? head : `${head}\n\n${text}`;
+/** What the agent that asked for it reads. */
+function endText(mission: MissionRow): string {
+  const failed = mission.state === 'completed' && resultOf(mission.result)?.isError === true;
+  const state = failed ? 'completed, with an error' : mission.state.replace('_', ' ');
+  const why = mission.reason === null ? '' : `: ${mission.reason}`;
+  const next =
+    mission.state === 'denied'
+      ? 'Do not ask for it again unless your person asks you to.'
+      : 'intercom_wait with its id gives you its result.';
+  return `Your mission ${mission.id} at ${mission.machine_id}/${mission.project} ("${cut(mission.text, 80)}") is over, ${state}${why}. ${next}`;
 }
 
 /** The result as a message: never empty, plain, not longer than a message may be. */

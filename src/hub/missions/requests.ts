@@ -34,7 +34,7 @@ export interface MissionDraft {
   readonly threadId?: string;
   /** The question that it answers. */
   readonly answers?: string;
-  /** Who asks is told by a message how it ended. */
+  /** Who asks is told by a notice when it is over. */
   readonly notify?: boolean;
   /** `rerun`, `fork` of this one. */
   readonly source?: MissionRow;

@@ -33,7 +33,7 @@ export interface MissionTable {
   depth: number;
   /** The question that it answers. */
   answers: string | null;
-  /** 1: who asked is told by a message how it ended. */
+  /** 1: who asked is told by a notice when it is over. */
   notify: number;
   from_id: string | null;
   state: MissionState;

@@ -1,4 +1,4 @@
-/** A mission whose agent asked to be told how it ends: that comes as a message, once for each end, however it ended. */
+/** A mission whose agent asked to be told how it ends: that comes as a notice, once for each end, however it ended. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Mission } from '../../../src/protocol/mission.ts';
 import { OPERATOR, sessionOf, TestHub } from '../../support/hub-core.ts';
@@ -23,21 +23,19 @@ async function told(count: number) {
 }
 
 describe('who asked for a mission and wants to know', () => {
-  it('is told its result in the mission’s thread, from its agent, without anybody being asked', async () => {
+  it('is told that it is over, in the mission’s thread and in the hub’s words alone, without anybody being asked', async () => {
     const mission = await placed(await begin());
     expect(mission.notify).toBe(true);
     await hub.report('server', mission, { state: 'running', session: 'sess-mis1' });
     await hub.report('server', mission, { state: 'completed', result: result('42 files') });
     const [message] = await told(1);
     expect(message).toMatchObject({
-      kind: 'send',
+      kind: 'notice',
       from: 'server/app#sess-mis1',
       session: 'sess-lap1',
       threadId: mission.threadId,
-      body: `The mission ${mission.id} that you asked for is over: completed.\n\n42 files`,
+      body: `Your mission ${mission.id} at server/app ("count the files") is over, completed. intercom_wait with its id gives you its result.`,
     });
-    const { steps } = await hub.core.messaging.trace(message?.id ?? '');
-    expect(JSON.stringify(steps)).toContain(`it tells how ${mission.id} ended, as was asked for`);
     expect(await hub.pending()).toEqual([]);
   });
 
@@ -52,11 +50,12 @@ describe('who asked for a mission and wants to know', () => {
     hub.policy('rules: []');
     await begin();
     await hub.deny((await hub.pending())[0], 'not now');
-    expect((await told(4)).map(({ body }) => body.replace(/mis_\w+/, 'it'))).toEqual([
-      'The mission it that you asked for is over: failed (claude is not signed in).',
-      'The mission it that you asked for is over: completed, with an error.\n\nI cannot',
-      'The mission it that you asked for is over: cancelled (enough).',
-      'The mission it that you asked for is over: denied (denied by bob: not now).',
+    const ends = (await told(4)).map(({ body }) => /is over, .*/.exec(body)?.[0]);
+    expect(ends).toEqual([
+      'is over, failed: claude is not signed in. intercom_wait with its id gives you its result.',
+      'is over, completed, with an error. intercom_wait with its id gives you its result.',
+      'is over, cancelled: enough. intercom_wait with its id gives you its result.',
+      'is over, denied: denied by bob: not now. Do not ask for it again unless your person asks you to.',
     ]);
   });
 
@@ -69,7 +68,13 @@ describe('who asked for a mission and wants to know', () => {
     const at = new Date(hub.clock.now()).toISOString();
     const again = { news: 'report', missionId: mission.id, run: 2, number: 1, at } as const;
     await hub.core.missions.applyNews('server', [{ ...again, state: 'completed', result: result('second') }]);
-    expect((await told(2)).map(({ body }) => body.split('\n').at(-1))).toEqual(['first', 'second']);
+    const third = await placed(await begin());
+    await hub.report('server', third, { state: 'failed' });
+    expect((await told(3)).map(({ body }) => / over, (\w+)/.exec(body)?.[1])).toEqual([
+      'completed',
+      'completed',
+      'failed',
+    ]);
   });
 
   it('is not told what it did itself, and nobody is told who did not ask for it', async () => {
@@ -79,7 +84,7 @@ describe('who asked for a mission and wants to know', () => {
     const silent = await placed(await begin(false));
     await hub.report('server', silent, { state: 'completed', result: result('for nobody') });
     const last = await placed(await begin());
-    await hub.report('server', last, { state: 'completed', result: result('the only one') });
-    expect((await told(1)).map(({ body }) => body.split('\n').at(-1))).toEqual(['the only one']);
+    await hub.report('server', last, { state: 'completed', result: result('for me') });
+    expect((await told(1)).map(({ body }) => body.includes(last.id))).toEqual([true]);
   });
 });
