@@ -34,7 +34,7 @@ async function usage(context: Context, json: boolean): Promise<void> {
   }
   const style = styleFor(io.colour);
   if (snapshot.usage.machines.length === 0 && live.length === 0) {
-    io.out('No machine has told its usage yet.\n');
+    io.out('Nothing is known yet. Each machine reads it from the records of its agents, as they answer.\n');
     return;
   }
   for (const { machine, ...one } of snapshot.usage.machines)
