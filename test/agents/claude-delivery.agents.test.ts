@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../../src/protocol/model.ts';
 import { CLAUDE_VERSIONS, ClaudeHome, ClaudeSession } from './claude-session.ts';
 import type { ClaudeVersion } from './claude-session.ts';
-import { DaemonRig, mail } from './daemon-rig.ts';
+import { DaemonRig } from './daemon-rig.ts';
+import { mail } from './stand-ins.ts';
 import { ScriptedModel } from './scripted-model.ts';
 
 const MANUAL: Readonly<Record<ClaudeVersion, string>> = { '2.1.329': 'manual', '2.1.197': 'default' };

@@ -9,7 +9,7 @@ import { CLAUDE_VERSIONS, ClaudeHome, claudeProgram } from './claude-session.ts'
 import type { ClaudeVersion } from './claude-session.ts';
 import { contract } from './contract.ts';
 import type { Property, Proof } from './contract.ts';
-import { mail } from './daemon-rig.ts';
+import { mail } from './stand-ins.ts';
 import { MissionRig, until } from './mission-rig.ts';
 import type { MissionRun } from './mission-rig.ts';
 import { ScriptedModel } from './scripted-model.ts';

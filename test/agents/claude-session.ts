@@ -3,14 +3,11 @@
  * It is ready when its program says so (its record in ~/.claude/sessions, or its prompt on the screen for versions without one).
  * Nothing outside the private HOME is read or written; `end` leaves no process behind.
  */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { Tmux } from './tmux.ts';
 
 export const CLAUDE_VERSIONS = ['2.1.329', '2.1.197'] as const;
 export type ClaudeVersion = (typeof CLAUDE_VERSIONS)[number];
@@ -107,25 +104,13 @@ export interface ClaudeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-let count = 0;
-
-export class ClaudeSession {
-  /** The process id of the agent. */
-  readonly pid: number;
+export class ClaudeSession extends Tmux {
   readonly cwd: string;
-  readonly #server: string;
-
-  private constructor(server: string, pid: number, cwd: string) {
-    this.#server = server;
-    this.pid = pid;
-    this.cwd = cwd;
-  }
 
   static async start(options: ClaudeOptions): Promise<ClaudeSession> {
     const program = claudeProgram(options.version);
     if (program === undefined)
       throw new Error(`Claude Code ${options.version} is not installed; run npm ci in test/agents.`);
-    const server = `ic-${process.pid}-${(count += 1)}`;
     const env: Record<string, string> = {
       HOME: options.home.path,
       PATH: process.env.PATH ?? '',
@@ -140,32 +125,8 @@ export class ClaudeSession {
       IS_SANDBOX: '1',
       ...options.env,
     };
-    const command = [
-      'exec',
-      'env',
-      '-i',
-      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
-      program,
-      ...(options.args ?? []),
-    ];
-    await run('tmux', [
-      '-L',
-      server,
-      '-f',
-      '/dev/null',
-      'new-session',
-      '-d',
-      '-x',
-      '160',
-      '-y',
-      '50',
-      '-c',
-      options.cwd,
-      command.map(quoted).join(' '),
-    ]);
-    await run('tmux', ['-L', server, 'set-option', '-g', 'remain-on-exit', 'on']);
-    const { stdout } = await run('tmux', ['-L', server, 'list-panes', '-F', '#{pane_pid}']);
-    const session = new ClaudeSession(server, Number(stdout.trim()), options.cwd);
+    const { cwd, args = [] } = options;
+    const session = new ClaudeSession(await Tmux.open({ command: [program, ...args], cwd, env }), cwd);
     try {
       await session.shows(/^\s*❯/m, 30_000);
     } catch (error) {
@@ -175,40 +136,9 @@ export class ClaudeSession {
     return session;
   }
 
-  async screen(): Promise<string> {
-    const { stdout } = await run('tmux', ['-L', this.#server, 'capture-pane', '-p']);
-    return stdout;
-  }
-
-  /** Waits until the screen shows it. A screen has no events: this is the one place that looks again and again. */
-  async shows(what: RegExp, ms = 15_000): Promise<string> {
-    const until = Date.now() + ms;
-    for (;;) {
-      const screen = await this.screen();
-      if (what.test(screen)) return screen;
-      if (Date.now() > until) throw new Error(`The screen never showed ${what}:\n${screen}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** Types text as a person does, without Enter. */
-  async type(text: string): Promise<void> {
-    await run('tmux', ['-L', this.#server, 'send-keys', '-l', text]);
-    await this.shows(new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').slice(0, 60)));
-  }
-
-  /** A key by tmux's name: Enter, Escape, C-c. */
-  async press(key: string): Promise<void> {
-    await run('tmux', ['-L', this.#server, 'send-keys', key]);
-  }
-
-  /** Presses a key until the dialog is gone: a dialog that has just opened takes no keys, so that nobody answers it by accident. */
-  async answer(key: string, dialog: RegExp): Promise<void> {
-    await this.shows(dialog);
-    while (dialog.test(await this.screen())) {
-      await this.press(key);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
+  private constructor(terminal: Awaited<ReturnType<typeof Tmux.open>>, cwd: string) {
+    super(terminal);
+    this.cwd = cwd;
   }
 
   async prompt(text: string): Promise<void> {
@@ -229,20 +159,11 @@ export class ClaudeSession {
     if (this.alive) process.kill(this.pid, signal);
   }
 
-  /** Closes the terminal, as a person closes its window. */
-  async closeTerminal(): Promise<void> {
-    await run('tmux', ['-L', this.#server, 'kill-server']);
-  }
-
   /** Ends the agent and its terminal. */
   async end(): Promise<void> {
     this.kill('SIGTERM');
     for (let i = 0; this.alive && i < 60; i += 1) await new Promise((resolve) => setTimeout(resolve, 50));
     this.kill('SIGKILL');
-    await run('tmux', ['-L', this.#server, 'kill-server']).catch(() => undefined);
+    await this.close();
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codexProgram } from '../../src/daemon/agents/codex/program.ts';
 import { CodexModel } from './codex-model.ts';
-import { CodexRig, mail } from './codex-rig.ts';
+import { CodexRig } from './codex-rig.ts';
+import { mail } from './stand-ins.ts';
 import { CodexRun } from './codex-run.ts';
 import { alive, CODEX_VERSION, codexProgramPath, CodexHome } from './codex-session.ts';
 

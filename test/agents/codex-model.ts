@@ -1,13 +1,11 @@
 /**
- * A model that does what a test says: the part of the OpenAI Responses API that Codex uses, on loopback, as server-sent events.
- *
- * Rules are tried newest first; one that is used up (`times`) is passed over. Every request is recorded. A request for the conversation that no
- * rule knows is answered harmlessly and remembered in `unknown`, so that a test can fail on it (`expectNoneUnknown`). Side requests (titles and
- * the like: they offer no shell) are answered without a rule. What is not `POST /v1/responses` or `GET /v1/models` is refused with 404.
+ * A model that does what a test says: the part of the OpenAI Responses API that Codex uses, as server-sent events.
+ * Side requests (titles and the like: they offer no shell) are answered without a rule. What is not `POST /v1/responses` or `GET /v1/models` is refused with 404.
  */
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { bearerKey, ModelServer, sendJson } from './model-server.ts';
+import type { ApiCall, ModelAsk, Saying } from './model-server.ts';
 
 const InputItem = z.looseObject({
   type: z.string().optional(),
@@ -24,21 +22,6 @@ const ApiRequest = z.looseObject({
   tools: z.array(z.looseObject({ type: z.string(), name: z.string().optional() })).optional(),
 });
 
-/** One request as a test looks at it. */
-export interface CodexRequest {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The API key it came with, to tell several sessions apart. */
-  readonly key: string;
-  readonly tools: readonly string[];
-  /** What is new in this request, after the model's last turn: prompt, tool results, added context. */
-  readonly news: string;
-  /** All texts of all items. */
-  readonly everything: string;
-  /** The call ids of the tool results in `news`. */
-  readonly toolResults: readonly string[];
-}
-
 /** A refusal of the service, as the real one words it. */
 export interface CodexRefusal {
   readonly status: number;
@@ -46,8 +29,9 @@ export interface CodexRefusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type CodexReply =
-  | { readonly say: string }
+export type CodexRequest = ModelAsk;
+
+type CodexDeed =
   /** A function tool; `input` becomes its JSON arguments. `namespace` for the tools of an MCP server. */
   | {
       readonly tool: string;
@@ -58,105 +42,31 @@ export type CodexReply =
   /** A free-form tool such as `apply_patch`. */
   | { readonly custom: string; readonly text: string }
   | { readonly refuse: CodexRefusal };
+export type CodexReply = Saying | CodexDeed;
 
-export interface CodexRule {
-  /** A text or pattern in `news`, or a test of the whole request. */
-  readonly when: string | RegExp | ((request: CodexRequest) => boolean);
-  /** May be a promise: the model then thinks until the test lets it answer. */
-  readonly reply: CodexReply | ((request: CodexRequest) => CodexReply | Promise<CodexReply>);
-  readonly times?: number;
-}
-
-export class CodexModel {
-  readonly requests: CodexRequest[] = [];
-  readonly unknown: CodexRequest[] = [];
-  readonly #server: Server;
-  readonly #rules: { rule: CodexRule; left: number }[] = [];
-  readonly #waiting = new Set<() => void>();
-  #url = '';
-  #count = 0;
-
-  private constructor() {
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
-        response.destroy(error instanceof Error ? error : new Error('not a request of the Responses API'));
-      });
-    });
+export class CodexModel extends ModelServer<CodexRequest, CodexDeed> {
+  static start(): Promise<CodexModel> {
+    return new CodexModel().listen();
   }
 
-  static async start(): Promise<CodexModel> {
-    const model = new CodexModel();
-    await new Promise<void>((resolve) => model.#server.listen(0, '127.0.0.1', resolve));
-    const address = model.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    model.#url = `http://127.0.0.1:${address.port}`;
-    return model;
-  }
-
-  get url(): string {
-    return this.#url;
-  }
-
-  on(rule: CodexRule): void {
-    this.#rules.unshift({ rule, left: rule.times ?? Number.POSITIVE_INFINITY });
-  }
-
-  /** The first request (past or coming) after number `from` that fits. Fails by itself only when the test's own time is over. */
-  async request(when: CodexRule['when'], from = 0): Promise<CodexRequest> {
-    for (;;) {
-      const found = this.requests.slice(from).find((request) => fits(when, request));
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  expectNoneUnknown(): void {
-    const first = this.unknown[0];
-    if (first === undefined) return;
-    throw new Error(`The model was asked something that no rule of the test knows: ${first.news.slice(0, 500)}`);
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (incoming.url ?? '').split('?')[0] ?? '';
-    const body = await readAll(incoming);
-    if (incoming.method === 'GET' && path === '/v1/models') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"object":"list","data":[]}');
+  protected async serve(call: ApiCall, response: ServerResponse): Promise<void> {
+    if (call.method === 'GET' && call.path === '/v1/models') {
+      sendJson(response, 200, { object: 'list', data: [] });
       return;
     }
-    if (incoming.method !== 'POST' || path !== '/v1/responses') {
-      response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"message":"not here"}}');
+    if (call.method !== 'POST' || call.path !== '/v1/responses') {
+      sendJson(response, 404, { error: { message: 'not here' } });
       return;
     }
-    const parsed = ApiRequest.parse(JSON.parse(body));
-    const request = describe(parsed, (incoming.headers.authorization ?? '').replace(/^Bearer /, ''));
-    const reply = await this.#replyTo(request);
-    if ('refuse' in reply) refuse(response, reply.refuse);
-    else send(response, reply, (this.#count += 1), parsed.model);
+    const parsed = ApiRequest.parse(JSON.parse(call.body));
+    const request = describe(parsed, bearerKey(call));
+    const isSession = request.tools.some((name) => SHELLS.has(name));
+    const reply = isSession ? await this.answerTo(request) : { say: '{"title":"test"}' };
+    if ('refuse' in reply) {
+      const { status, error, headers } = reply.refuse;
+      sendJson(response, status, { error }, headers);
+    } else send(response, reply, this.next(), parsed.model);
   }
-
-  async #replyTo(request: CodexRequest): Promise<CodexReply> {
-    if (!request.tools.some((name) => SHELLS.has(name))) return { say: '{"title":"test"}' };
-    this.requests.push(request);
-    for (const resolve of [...this.#waiting]) resolve();
-    this.#waiting.clear();
-    const known = this.#rules.find(({ rule, left }) => left > 0 && fits(rule.when, request));
-    if (known === undefined) {
-      this.unknown.push(request);
-      return { say: 'No rule of the test knows this.' };
-    }
-    known.left -= 1;
-    return typeof known.rule.reply === 'function' ? known.rule.reply(request) : known.rule.reply;
-  }
-}
-
-function fits(when: CodexRule['when'], request: CodexRequest): boolean {
-  if (typeof when === 'string') return request.news.includes(when);
-  return when instanceof RegExp ? when.test(request.news) : when(request);
 }
 
 /** The session itself is always offered one of them. */
@@ -185,17 +95,6 @@ function textOf(value: unknown): string {
   if ('text' in value && typeof value.text === 'string') return value.text;
   if ('output' in value) return textOf(value.output);
   return 'content' in value ? textOf(value.content) : '';
-}
-
-async function readAll(incoming: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of incoming) if (Buffer.isBuffer(part)) parts.push(part);
-  return Buffer.concat(parts).toString('utf8');
-}
-
-function refuse(response: ServerResponse, refusal: CodexRefusal): void {
-  response.writeHead(refusal.status, { 'content-type': 'application/json', ...refusal.headers });
-  response.end(JSON.stringify({ error: refusal.error }));
 }
 
 function send(

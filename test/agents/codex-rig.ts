@@ -4,12 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { CodexAdapter } from '../../src/daemon/agents/codex/adapter.ts';
 import type { Dialog, DialogVerdict } from '../../src/daemon/agents/codex/approvals.ts';
 import { systemProcesses } from '../../src/daemon/agents/process-table.ts';
 import type { AgentEvent } from '../../src/daemon/agents/program.ts';
-import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import type { InboxEntry } from '../../src/daemon/ports.ts';
 import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { LiveSessions } from '../../src/daemon/sessions/session-book.ts';
@@ -17,47 +17,12 @@ import { DaemonStore } from '../../src/daemon/store/store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import type { DeliverMessage } from '../../src/protocol/daemon-api.ts';
-import { newId } from '../../src/protocol/ids.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import type { Session } from '../../src/protocol/model.ts';
 import type { CodexHome } from './codex-session.ts';
+import { directoriesAsProjects } from './stand-ins.ts';
 
 const rigLog = () => (process.env.RIG_LOG === '1' ? createLog({ level: 'debug', name: 'rig' }) : silentLog());
-
-/** Every directory is a project of its own name. */
-const directoriesAsProjects: Projects = {
-  list: () => [],
-  forDirectory: (cwd) => ({
-    id: basename(cwd).replaceAll(/\s/g, '-'),
-    description: '',
-    capabilities: [],
-    tags: [],
-    path: cwd,
-    agent: 'codex',
-    source: 'session',
-  }),
-  onChange: () => () => undefined,
-};
-
-/** A message as a hub hands it over. */
-export function mail(
-  fields: Partial<DeliverMessage> & { readonly project: string; readonly body: string },
-): DeliverMessage {
-  return {
-    item: 'message',
-    id: newId('message'),
-    threadId: newId('thread'),
-    kind: 'chat',
-    from: 'laptop/api',
-    binding: 'exact',
-    priority: 'normal',
-    approval: 'approved by gilles',
-    depth: 0,
-    sentAt: new Date().toISOString(),
-    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-    ...fields,
-  };
-}
 
 export interface OpenDialog {
   readonly dialog: Dialog;
@@ -82,7 +47,7 @@ export class CodexRig {
       codexHome: home.codex,
       runners,
       book,
-      projects: directoriesAsProjects,
+      projects: directoriesAsProjects('codex'),
       activities: new ActivityBook({ clock: systemClock, log: silentLog() }),
       processes: systemProcesses,
       desk: {

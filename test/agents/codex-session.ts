@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { Tmux } from './tmux.ts';
 
 const run = promisify(execFile);
 
@@ -115,74 +116,18 @@ export function alive(pid: number): boolean {
   }
 }
 
-let count = 0;
-
-/** A program in a terminal. */
-export class Terminal {
-  readonly pid: number;
-  readonly #server: string;
-
-  private constructor(server: string, pid: number) {
-    this.#server = server;
-    this.pid = pid;
-  }
-
+/** A program of Codex in a terminal. */
+export class Terminal extends Tmux {
   static async start(
     command: readonly string[],
     cwd: string,
     env: Readonly<Record<string, string>>,
   ): Promise<Terminal> {
-    const server = `ic-cx-${process.pid}-${(count += 1)}`;
-    const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const line = ['exec', 'env', '-i', ...assignments, ...command].map((word, at) => (at === 0 ? word : quoted(word)));
-    await run('tmux', ['-L', server, 'new-session', '-d', '-x', '160', '-y', '50', '-c', cwd, line.join(' ')]);
-    await run('tmux', ['-L', server, 'set-option', '-g', 'remain-on-exit', 'on']);
-    const { stdout } = await run('tmux', ['-L', server, 'list-panes', '-F', '#{pane_pid}']);
-    return new Terminal(server, Number(stdout.trim()));
-  }
-
-  async screen(): Promise<string> {
-    const { stdout } = await run('tmux', ['-L', this.#server, 'capture-pane', '-p']);
-    return stdout;
-  }
-
-  /** Waits until the screen shows it. A screen has no events: this is the one place that looks again and again. */
-  async shows(what: RegExp, ms = 20_000): Promise<string> {
-    const until = Date.now() + ms;
-    for (;;) {
-      const screen = await this.screen();
-      if (what.test(screen)) return screen;
-      if (Date.now() > until) throw new Error(`The screen never showed ${what}:\n${screen}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  /** Types text as a person does, without Enter. */
-  async type(text: string): Promise<void> {
-    await run('tmux', ['-L', this.#server, 'send-keys', '-l', text]);
-    await this.shows(new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').slice(0, 40)));
-  }
-
-  /** A key by tmux's name: Enter, Escape, C-c. */
-  async press(key: string): Promise<void> {
-    await run('tmux', ['-L', this.#server, 'send-keys', key]);
-  }
-
-  /** Presses a key until the dialog is gone. */
-  async answer(key: string, dialog: RegExp): Promise<void> {
-    await this.shows(dialog);
-    while (dialog.test(await this.screen())) {
-      await this.press(key);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
+    return new Terminal(await Tmux.open({ command, cwd, env }));
   }
 
   async end(): Promise<void> {
     await endProcess(this.pid);
-    await run('tmux', ['-L', this.#server, 'kill-server']).catch(() => undefined);
+    await this.close();
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

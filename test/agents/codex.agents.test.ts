@@ -6,7 +6,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CodexModel } from './codex-model.ts';
-import { mail, CodexRig } from './codex-rig.ts';
+import { CodexRig } from './codex-rig.ts';
+import { mail } from './stand-ins.ts';
 import { CODEX_VERSION, codexProgramPath, CodexHome, Terminal } from './codex-session.ts';
 
 const program = codexProgramPath();

@@ -7,12 +7,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { ClaudeAdapter } from '../../src/daemon/agents/claude/adapter.ts';
 import { installHooks, uninstallHooks } from '../../src/daemon/agents/claude/install.ts';
 import type { InstallOptions } from '../../src/daemon/agents/claude/install.ts';
 import { isAlive, systemProcesses } from '../../src/daemon/agents/process-table.ts';
-import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import type { InboxEntry } from '../../src/daemon/ports.ts';
 import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { Doorbell } from '../../src/daemon/sessions/doorbell.ts';
@@ -23,46 +23,11 @@ import { DaemonStore } from '../../src/daemon/store/store.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { silentLog } from '../../src/platform/log.ts';
 import type { DeliverMessage } from '../../src/protocol/daemon-api.ts';
-import { newId } from '../../src/protocol/ids.ts';
 import { CALLER_HEADERS, HOOK_OFFER_HEADER } from '../../src/protocol/local-api.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import type { ClaudeHome } from './claude-session.ts';
 import { PaperHub } from './paper-hub.ts';
-
-/** Every directory is a project of its own name. */
-const directoriesAsProjects: Projects = {
-  list: () => [],
-  forDirectory: (cwd) => ({
-    id: basename(cwd).replaceAll(/\s/g, '-'),
-    description: '',
-    capabilities: [],
-    tags: [],
-    path: cwd,
-    agent: 'claude',
-    source: 'session',
-  }),
-  onChange: () => () => undefined,
-};
-
-/** A message as a hub hands it over. */
-export function mail(
-  fields: Partial<DeliverMessage> & { readonly project: string; readonly body: string },
-): DeliverMessage {
-  return {
-    item: 'message',
-    id: newId('message'),
-    threadId: newId('thread'),
-    kind: 'chat',
-    from: 'laptop/api',
-    binding: 'exact',
-    priority: 'normal',
-    approval: 'approved by gilles',
-    depth: 0,
-    sentAt: new Date().toISOString(),
-    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-    ...fields,
-  };
-}
+import { directoriesAsProjects } from './stand-ins.ts';
 
 export class DaemonRig {
   readonly directory: string;
@@ -88,7 +53,7 @@ export class DaemonRig {
     this.#adapter = new ClaudeAdapter({
       configDir: join(home.path, '.claude'),
       book,
-      projects: directoriesAsProjects,
+      projects: directoriesAsProjects('claude'),
       activities: new ActivityBook({ clock: systemClock, log }),
       processes: systemProcesses,
       clock: systemClock,

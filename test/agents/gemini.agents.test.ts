@@ -12,10 +12,10 @@ import { systemProcesses } from '../../src/daemon/agents/process-table.ts';
 import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { silentLog } from '../../src/platform/log.ts';
-import { mail } from './daemon-rig.ts';
 import { geminiCommand, GeminiHome } from './gemini-home.ts';
 import { GeminiModel, quotaExhausted } from './gemini-model.ts';
-import { AgentRun, DeliverySide, directoriesAsProjects } from './run-rig.ts';
+import { AgentRun, DeliverySide } from './run-rig.ts';
+import { directoriesAsProjects, mail } from './stand-ins.ts';
 import type { RunOptions } from './run-rig.ts';
 
 const command = geminiCommand() ?? [];
@@ -50,7 +50,7 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
         new GeminiAdapter({
           configDir: home.configDir,
           book,
-          projects: directoriesAsProjects,
+          projects: directoriesAsProjects('gemini'),
           activities: new ActivityBook({ clock: systemClock, log: silentLog() }),
           processes: systemProcesses,
           clock: systemClock,
@@ -94,8 +94,8 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       const asked = await run.event('waiting');
       expect(asked.for).toContain('permission');
       expect(existsSync(join(cwd, 'made.txt'))).toBe(false);
-      await run.shows(/Allow execution/);
-      await run.press('Enter');
+      await run.terminal.shows(/Allow execution/);
+      await run.terminal.press('Enter');
       const end = await run.event('turn_ended');
       expect(end).toMatchObject({ isError: false, background: false });
       expect(end.text).toContain('The file is made.');
@@ -126,8 +126,8 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       });
       const run = await start({ runtime: 'terminal', prompt: 'make a state', cwd }, { side: delivery });
       await run.event('waiting');
-      await run.shows(/Allow execution/);
-      await run.press('Enter');
+      await run.terminal.shows(/Allow execution/);
+      await run.terminal.press('Enter');
       await run.event('turn_ended');
       expect(said.slice(said.indexOf('thinking'))).toEqual([
         'thinking',
@@ -175,15 +175,15 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       model.on({ when: 'say hello', reply: { say: 'Hello.' } });
       const run = await start({ runtime: 'terminal', prompt: 'say hello', cwd }, { side: delivery });
       await run.event('turn_ended');
-      await run.shows(PROMPT);
+      await run.terminal.shows(PROMPT);
       const message = mail({ project: 'wake', body: 'are you awake' });
       await delivery.deliver(message);
       model.on({ when: message.id, reply: { say: 'Awake.' } });
       const from = run.events.length;
-      await run.type('New intercom mail');
+      await run.terminal.type('New intercom mail');
       // As long as nobody presses Enter, nothing was sent.
       expect(model.requests.filter(({ news }) => news.includes('New intercom mail'))).toEqual([]);
-      await run.press('Enter');
+      await run.terminal.press('Enter');
       expect((await model.request(message.id)).news).toContain('New intercom mail');
       expect((await run.event('turn_ended', undefined, from)).text).toContain('Awake.');
       await delivery.reaches(message.id, 'seen');
@@ -204,11 +204,11 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       });
       const run = await start({ runtime: 'terminal', prompt: 'take your time', cwd });
       await wasAsked;
-      await run.shows(/esc to cancel/);
-      await run.press('Escape');
-      await run.shows(/Request cancelled/);
+      await run.terminal.shows(/esc to cancel/);
+      await run.terminal.press('Escape');
+      await run.terminal.shows(/Request cancelled/);
       await run.event('turn_ended');
-      await run.shows(PROMPT);
+      await run.terminal.shows(PROMPT);
       run.kill('SIGTERM');
       while (await systemProcesses.startOf(run.pid)) await new Promise((resolve) => setTimeout(resolve, 50));
     });
@@ -220,7 +220,7 @@ describe.skipIf(command.length === 0)('Gemini CLI 0.61.0', () => {
       const first = await start({ runtime: 'terminal', prompt: 'remember the word quince', cwd }, { side: delivery });
       const session = first.plan.session ?? '';
       await first.event('turn_ended');
-      await first.shows(PROMPT);
+      await first.terminal.shows(PROMPT);
       await first.end();
 
       const message = mail({ project: 'resume', body: 'came while you were away' });

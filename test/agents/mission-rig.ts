@@ -5,14 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { ClaudeAdapter } from '../../src/daemon/agents/claude/adapter.ts';
 import { isAlive, systemProcesses } from '../../src/daemon/agents/process-table.ts';
 import type { AgentEvent, AgentProgram } from '../../src/daemon/agents/program.ts';
 import { RunnerFiles } from '../../src/daemon/launcher/runner-files.ts';
 import { RunnerLink } from '../../src/daemon/launcher/runner-link.ts';
-import type { InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import type { InboxEntry } from '../../src/daemon/ports.ts';
 import { Runner } from '../../src/daemon/runner/runner.ts';
 import { ActivityBook } from '../../src/daemon/sessions/activity/activity-book.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
@@ -33,23 +33,10 @@ import type { Decision, Session } from '../../src/protocol/model.ts';
 import type { JournalEntry, RunnerRecord } from '../../src/protocol/runner-api.ts';
 import { RunnerSpec } from '../../src/protocol/runner-api.ts';
 import { PaperHub } from './paper-hub.ts';
+import { directoriesAsProjects } from './stand-ins.ts';
 
 const log = silentLog();
 const INTERCOM = join(import.meta.dirname, '..', '..', 'bin', 'intercom.js');
-
-const directoriesAsProjects: Projects = {
-  list: () => [],
-  forDirectory: (cwd) => ({
-    id: basename(cwd),
-    description: '',
-    capabilities: [],
-    tags: [],
-    path: cwd,
-    agent: 'claude',
-    source: 'session',
-  }),
-  onChange: () => () => undefined,
-};
 
 /** Looks again until it is there; the test's own time is the limit. */
 export async function until<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
@@ -79,7 +66,7 @@ export class MissionRig {
   readonly activities = new ActivityBook({ clock: systemClock, log });
   readonly managed = new ManagedBook({
     book: this.book,
-    projects: directoriesAsProjects,
+    projects: directoriesAsProjects('claude'),
     activities: this.activities,
     hasAdapter: ({ program }) => program.name === 'claude',
     clock: systemClock,
@@ -104,7 +91,7 @@ export class MissionRig {
     this.#adapter = new ClaudeAdapter({
       configDir: join(home, '.claude'),
       book,
-      projects: directoriesAsProjects,
+      projects: directoriesAsProjects('claude'),
       activities: this.activities,
       managed,
       processes: systemProcesses,

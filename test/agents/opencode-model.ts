@@ -1,14 +1,11 @@
 /**
- * A model that does what a test says: the part of the OpenAI chat completions API that opencode uses with a provider of the person's own, on
- * loopback, as server-sent events.
- *
- * Rules are tried newest first; one that is used up (`times`) is passed over. Every request is recorded. A request for the conversation that no
- * rule knows is answered harmlessly and remembered in `unknown`, so that a test can fail on it (`expectNoneUnknown`). Side requests (titles,
- * summaries: they offer no tools) are answered without a rule. What is not `POST /v1/chat/completions` is refused with 404.
+ * A model that does what a test says: the part of the OpenAI chat completions API that opencode uses with a provider of the person's own, as server-sent events.
+ * Side requests (titles, summaries: they offer no tools) are answered without a rule. What is not `POST /v1/chat/completions` is refused with 404.
  */
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { bearerKey, ModelServer, sendJson } from './model-server.ts';
+import type { ApiCall, ModelAsk, Saying } from './model-server.ts';
 
 const Message = z.looseObject({
   role: z.string(),
@@ -22,20 +19,8 @@ const ApiRequest = z.looseObject({
   tools: z.array(z.looseObject({ function: z.looseObject({ name: z.string() }) })).optional(),
 });
 
-/** One request as a test looks at it. */
-export interface OpencodeRequest {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The API key it came with, to tell several sessions apart. */
-  readonly key: string;
+export interface OpencodeRequest extends ModelAsk {
   readonly model: string;
-  readonly tools: readonly string[];
-  /** What is new in this request, after the model's last turn: prompt, tool results, added context. */
-  readonly news: string;
-  /** All texts of all messages. */
-  readonly everything: string;
-  /** The call ids of the tool results in `news`. */
-  readonly toolResults: readonly string[];
 }
 
 /** A refusal of the service, as the real one words it. */
@@ -46,112 +31,29 @@ export interface OpencodeRefusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export type OpencodeReply =
-  | { readonly say: string }
+type OpencodeDeed =
   | { readonly tool: string; readonly input: Readonly<Record<string, unknown>>; readonly say?: string }
   | { readonly refuse: OpencodeRefusal };
+export type OpencodeReply = Saying | OpencodeDeed;
 
-export interface OpencodeRule {
-  /** A text or pattern in `news`, or a test of the whole request. */
-  readonly when: string | RegExp | ((request: OpencodeRequest) => boolean);
-  /** May be a promise: the model then thinks until the test lets it answer. */
-  readonly reply: OpencodeReply | ((request: OpencodeRequest) => OpencodeReply | Promise<OpencodeReply>);
-  readonly times?: number;
-}
-
-export class OpencodeModel {
-  readonly requests: OpencodeRequest[] = [];
-  readonly unknown: OpencodeRequest[] = [];
-  /** Paths that were asked for and are none of the API's. */
-  readonly refused: string[] = [];
-  readonly #server: Server;
-  readonly #rules: { rule: OpencodeRule; left: number }[] = [];
-  readonly #waiting = new Set<() => void>();
-  #url = '';
-  #count = 0;
-
-  private constructor() {
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
-        response.destroy(error instanceof Error ? error : new Error('not a request of the chat completions API'));
-      });
-    });
+export class OpencodeModel extends ModelServer<OpencodeRequest, OpencodeDeed> {
+  static start(): Promise<OpencodeModel> {
+    return new OpencodeModel().listen();
   }
 
-  static async start(): Promise<OpencodeModel> {
-    const model = new OpencodeModel();
-    await new Promise<void>((resolve) => model.#server.listen(0, '127.0.0.1', resolve));
-    const address = model.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    model.#url = `http://127.0.0.1:${address.port}`;
-    return model;
-  }
-
-  get url(): string {
-    return this.#url;
-  }
-
-  on(rule: OpencodeRule): void {
-    this.#rules.unshift({ rule, left: rule.times ?? Number.POSITIVE_INFINITY });
-  }
-
-  /** The first request (past or coming) after number `from` that fits. Fails by itself only when the test's own time is over. */
-  async request(when: OpencodeRule['when'], from = 0): Promise<OpencodeRequest> {
-    for (;;) {
-      const found = this.requests.slice(from).find((request) => fits(when, request));
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  expectNoneUnknown(): void {
-    const [first] = this.unknown;
-    if (first !== undefined)
-      throw new Error(`The model was asked something that no rule of the test knows: ${first.news.slice(0, 500)}`);
-    const [path] = this.refused;
-    if (path !== undefined) throw new Error(`The model was asked for ${path}, which it does not have.`);
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (incoming.url ?? '').split('?')[0] ?? '';
-    const body = await readAll(incoming);
-    if (incoming.method !== 'POST' || path !== '/v1/chat/completions') {
-      this.refused.push(`${incoming.method ?? ''} ${path}`);
-      response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"message":"not here"}}');
+  protected async serve(call: ApiCall, response: ServerResponse): Promise<void> {
+    if (call.method !== 'POST' || call.path !== '/v1/chat/completions') {
+      this.refused.push(`${call.method} ${call.path}`);
+      sendJson(response, 404, { error: { message: 'not here' } });
       return;
     }
-    const key = (incoming.headers.authorization ?? '').replace(/^Bearer /, '');
-    const request = describe(ApiRequest.parse(JSON.parse(body)), key);
-    const reply = await this.#replyTo(request);
+    const request = describe(ApiRequest.parse(JSON.parse(call.body)), bearerKey(call));
+    const reply = request.tools.length === 0 ? { say: 'A title' } : await this.answerTo(request);
     if ('refuse' in reply) {
-      response.writeHead(reply.refuse.code, { 'content-type': 'application/json', ...reply.refuse.headers });
-      response.end(JSON.stringify({ error: reply.refuse.error }));
-    } else send(response, reply, (this.#count += 1), request.model);
+      const { code, error, headers } = reply.refuse;
+      sendJson(response, code, { error }, headers);
+    } else send(response, reply, this.next(), request.model);
   }
-
-  async #replyTo(request: OpencodeRequest): Promise<OpencodeReply> {
-    if (request.tools.length === 0) return { say: 'A title' };
-    this.requests.push(request);
-    for (const resolve of [...this.#waiting]) resolve();
-    this.#waiting.clear();
-    const known = this.#rules.find(({ rule, left }) => left > 0 && fits(rule.when, request));
-    if (known === undefined) {
-      this.unknown.push(request);
-      return { say: 'No rule of the test knows this.' };
-    }
-    known.left -= 1;
-    return typeof known.rule.reply === 'function' ? known.rule.reply(request) : known.rule.reply;
-  }
-}
-
-function fits(when: OpencodeRule['when'], request: OpencodeRequest): boolean {
-  if (typeof when === 'string') return request.news.includes(when);
-  return when instanceof RegExp ? when.test(request.news) : when(request);
 }
 
 function describe(request: z.infer<typeof ApiRequest>, key: string): OpencodeRequest {
@@ -174,12 +76,6 @@ function describe(request: z.infer<typeof ApiRequest>, key: string): OpencodeReq
 function textOf({ content }: z.infer<typeof Message>): string {
   if (typeof content === 'string') return content;
   return (content ?? []).map(({ text }) => text ?? '').join('\n');
-}
-
-async function readAll(incoming: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of incoming) if (Buffer.isBuffer(part)) parts.push(part);
-  return Buffer.concat(parts).toString('utf8');
 }
 
 function send(

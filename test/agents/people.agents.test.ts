@@ -2,10 +2,8 @@
  * Claude Code and its person, far apart, through the whole product: the dialog that it opens before it knows anything (trust), answered as it stands on its screen, and what its model asks
  * with our own tool.
  */
-import { execFile } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Approval } from '../../src/protocol/model.ts';
 import type { QuestionAnswer } from '../../src/protocol/attention.ts';
@@ -13,9 +11,8 @@ import { ClaudeHome, claudeProgram } from './claude-session.ts';
 import { MissionMesh } from './mission-mesh.ts';
 import { until } from './mission-rig.ts';
 import { ScriptedModel } from './scripted-model.ts';
+import { Tmux } from './tmux.ts';
 import { BIN } from '../support/mesh.ts';
-
-const run = promisify(execFile);
 
 const command = claudeProgram('2.1.329');
 const TOOL = 'mcp__intercom__intercom_ask_human';
@@ -112,23 +109,21 @@ describe.skipIf(command === undefined)('Claude Code 2.1.329 and its person', () 
       TERM: 'tmux-256color',
       LANG: 'C.UTF-8',
     };
-    const words = ['env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
-    const line = [...words, process.execPath, BIN, 'run', 'claude'].map((word) => `'${word}'`).join(' ');
-    const tmux = (...args: readonly string[]) => run('tmux', ['-L', `ic-people-${process.pid}`, ...args]);
-    await tmux('-f', '/dev/null', 'new-session', '-d', '-x', '120', '-y', '40', '-c', cwd, line);
+    const words = [process.execPath, BIN, 'run', 'claude'];
+    const terminal = new Tmux(await Tmux.open({ command: words, cwd, env, columns: 120, rows: 40 }));
     try {
       const card = await mesh.card('question');
       expect(card.subject).toMatchObject({ source: 'dialog', cwd });
-      await tmux('send-keys', 'Down');
-      await until(async () => (/❯ Yes, I trust/.test((await tmux('capture-pane', '-p')).stdout) ? true : undefined));
-      await tmux('send-keys', 'Enter');
+      await terminal.press('Down');
+      await terminal.shows(/❯ Yes, I trust/);
+      await terminal.press('Enter');
       const closed = await until(async () => {
         const now = await mesh.mesh.operator.call('GET', `/approvals/${card.id}`, Approval);
         return now.state === 'pending' ? undefined : now;
       });
       expect(closed.state).toBe('answered_elsewhere');
     } finally {
-      await tmux('kill-server');
+      await terminal.close();
     }
   }, 60_000);
 });

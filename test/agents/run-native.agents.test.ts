@@ -2,50 +2,21 @@
  * `intercom run claude` in a person's terminal: the real Claude Code under our runner under tmux, with the keys, sizes and signals of a person. What is seen must be what is seen
  * without us.
  */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunnerRecord } from '../../src/protocol/runner-api.ts';
 import { CLAUDE_VERSIONS, ClaudeHome, claudeProgram } from './claude-session.ts';
 import { alive } from './codex-session.ts';
 import { ScriptedModel } from './scripted-model.ts';
+import { Tmux } from './tmux.ts';
 
-const run = promisify(execFile);
 const INTERCOM = join(import.meta.dirname, '..', '..', 'bin', 'intercom.js');
-let count = 0;
 
 /** A shell in a terminal. */
-class Shell {
-  readonly #server = `ic-native-${process.pid}-${(count += 1)}`;
-
+class Shell extends Tmux {
   static async start(cwd: string, env: Readonly<Record<string, string>>): Promise<Shell> {
-    const shell = new Shell();
-    const words = ['env', '-i', ...Object.entries(env).map(([name, value]) => `${name}=${value}`), '/bin/sh'];
-    const line = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-    await shell.tmux('-f', '/dev/null', 'new-session', '-d', '-x', '120', '-y', '40', '-c', cwd, line);
-    await shell.tmux('set-option', '-g', 'remain-on-exit', 'on');
-    return shell;
-  }
-
-  async tmux(...args: readonly string[]): Promise<string> {
-    const { stdout } = await run('tmux', ['-L', this.#server, ...args]);
-    return stdout;
-  }
-
-  screen(): Promise<string> {
-    return this.tmux('capture-pane', '-p');
-  }
-
-  async shows(what: RegExp, ms = 30_000): Promise<string> {
-    const until = Date.now() + ms;
-    for (;;) {
-      const screen = await this.screen();
-      if (what.test(screen)) return screen;
-      if (Date.now() > until) throw new Error(`The screen never showed ${String(what)}:\n${screen}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    return new Shell(await Tmux.open({ command: ['/bin/sh'], cwd, env, columns: 120, rows: 40 }));
   }
 
   async line(text: string): Promise<void> {
@@ -53,19 +24,11 @@ class Shell {
     await this.tmux('send-keys', 'Enter');
   }
 
-  async key(...keys: readonly string[]): Promise<void> {
-    await this.tmux('send-keys', ...keys);
-  }
-
   async paste(text: string, folder: string): Promise<void> {
     const file = join(folder, 'paste.txt');
     writeFileSync(file, text);
     await this.tmux('load-buffer', file);
     await this.tmux('paste-buffer', '-p');
-  }
-
-  async end(): Promise<void> {
-    await this.tmux('kill-server').catch(() => undefined);
   }
 }
 
@@ -105,7 +68,7 @@ describe.skipIf(installed.length === 0).each(installed)('intercom run claude (%s
   });
 
   afterAll(async () => {
-    await shell.end();
+    await shell.close();
     await model.stop();
     home.remove();
   });
@@ -129,7 +92,7 @@ describe.skipIf(installed.length === 0).each(installed)('intercom run claude (%s
   /** Ctrl-C twice is how a person leaves it. */
   const leave = async (): Promise<string> => {
     for (let i = 0; i < 20 && !/code \d/.test(await shell.screen()); i += 1) {
-      await shell.key('C-c');
+      await shell.press('C-c');
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     return shell.shows(/code \d+/);
@@ -173,7 +136,7 @@ describe.skipIf(installed.length === 0).each(installed)('intercom run claude (%s
     model.on({ when: 'line 399', reply: { say: 'All of it came.' } });
     await shell.paste(text, home.path);
     await shell.shows(/Pasted text/);
-    await shell.key('Enter');
+    await shell.press('Enter');
     await shell.shows(/All of it came/);
     const { news } = await model.request('line 399');
     expect(news).toContain(text);
@@ -185,7 +148,7 @@ describe.skipIf(installed.length === 0).each(installed)('intercom run claude (%s
     await shell.line('think long');
     await model.request('think long');
     await shell.shows(/…/);
-    await shell.key('C-c');
+    await shell.press('C-c');
     await shell.shows(/Interrupted|❯ think long/);
     go();
     const code = /code (\d+)/.exec(await leave())?.[1];
@@ -223,7 +186,7 @@ describe.skipIf(installed.length === 0).each(installed)('intercom run claude (%s
     const found = record();
     const pids = [found?.agentProcess?.pid ?? 0, found?.runner.pid ?? 0];
     expect(pids.every(alive)).toBe(true);
-    await shell.end();
+    await shell.close();
     for (let i = 0; i < 200 && pids.some(alive); i += 1) await new Promise((resolve) => setTimeout(resolve, 50));
     expect(pids.filter(alive)).toEqual([]);
   });

@@ -2,15 +2,14 @@
  * One run of an agent for contract tests, started from its program's own plan: the part of a runner that agents see (hook endpoint, environment, files, input),
  * with the real delivery side of a daemon behind the hooks. The journal is folded as it grows, as the launcher does it.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { Lines } from '../../src/daemon/agents/acp/rpc.ts';
 import type {
   AgentEvent,
@@ -19,7 +18,7 @@ import type {
   LaunchPlan,
   LaunchRequest,
 } from '../../src/daemon/agents/program.ts';
-import type { AgentAdapter, HookCall, InboxEntry, Projects } from '../../src/daemon/ports.ts';
+import type { AgentAdapter, HookCall, InboxEntry } from '../../src/daemon/ports.ts';
 import type { AgentPort } from '../../src/daemon/sessions/agent-port.ts';
 import { DeliveryEngine } from '../../src/daemon/sessions/delivery.ts';
 import { Doorbell } from '../../src/daemon/sessions/doorbell.ts';
@@ -31,24 +30,9 @@ import { silentLog } from '../../src/platform/log.ts';
 import type { DeliverMessage } from '../../src/protocol/daemon-api.ts';
 import type { MessageState } from '../../src/protocol/message-life.ts';
 import { JournalEntry, RUNNER_ENVIRONMENT } from '../../src/protocol/runner-api.ts';
+import { Tmux } from './tmux.ts';
 
-const run = promisify(execFile);
 const INTERCOM = join(import.meta.dirname, '..', '..', 'bin', 'intercom.js');
-let count = 0;
-
-export const directoriesAsProjects: Projects = {
-  list: () => [],
-  forDirectory: (cwd) => ({
-    id: basename(cwd),
-    description: '',
-    capabilities: [],
-    tags: [],
-    path: cwd,
-    agent: 'gemini',
-    source: 'session',
-  }),
-  onChange: () => () => undefined,
-};
 
 /** The delivery side of a daemon: store, book, engine and hook routes, all real. */
 export class DeliverySide {
@@ -128,7 +112,7 @@ export class AgentRun {
   readonly #waiting = new Set<() => void>();
   #endpoint: Server | undefined;
   #child: ChildProcessWithoutNullStreams | undefined;
-  #tmux = '';
+  #terminal: Tmux | undefined;
   #pid = 0;
   #exit: Promise<number> = Promise.resolve(-1);
   stderr = '';
@@ -210,28 +194,10 @@ export class AgentRun {
 
   // ── the terminal ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async screen(): Promise<string> {
-    return (await run('tmux', ['-L', this.#tmux, 'capture-pane', '-p'])).stdout;
-  }
-
-  /** Waits until the screen shows it. A screen has no events: this is the one place that looks again and again. */
-  async shows(what: RegExp, ms = 20_000): Promise<string> {
-    const until = Date.now() + ms;
-    for (;;) {
-      const screen = await this.screen();
-      if (what.test(screen)) return screen;
-      if (Date.now() > until) throw new Error(`The screen never showed ${what}:\n${screen}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async type(text: string): Promise<void> {
-    await run('tmux', ['-L', this.#tmux, 'send-keys', '-l', text]);
-    await this.shows(new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').slice(0, 60)));
-  }
-
-  async press(key: string): Promise<void> {
-    await run('tmux', ['-L', this.#tmux, 'send-keys', key]);
+  /** Where it runs in one. */
+  get terminal(): Tmux {
+    if (this.#terminal === undefined) throw new Error('it runs headless');
+    return this.#terminal;
   }
 
   /** Ends what still runs and removes what the run left. */
@@ -241,7 +207,7 @@ export class AgentRun {
     } catch {
       // It has ended.
     }
-    if (this.#tmux !== '') await run('tmux', ['-L', this.#tmux, 'kill-server']).catch(() => undefined);
+    await this.#terminal?.close();
     await this.#exit.catch(() => undefined);
     this.#endpoint?.closeAllConnections();
     this.#endpoint?.close();
@@ -267,15 +233,10 @@ export class AgentRun {
     if (this.plan.closeInput) this.closeInput();
   }
 
-  async #inTerminal(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<void> {
-    this.#tmux = `ic-run-${process.pid}-${(count += 1)}`;
-    const variables = Object.entries({ ...env, TERM: 'xterm-256color' }).map(([name, value]) => `${name}=${value}`);
-    const command = ['exec', 'env', '-i', ...variables, ...argv].map(quoted).join(' ');
-    const place = ['-x', '160', '-y', '50', '-c', this.#options.request.cwd];
-    await run('tmux', ['-L', this.#tmux, '-f', '/dev/null', 'new-session', '-d', ...place, command]);
-    await run('tmux', ['-L', this.#tmux, 'set-option', '-g', 'remain-on-exit', 'on']);
-    const { stdout } = await run('tmux', ['-L', this.#tmux, 'list-panes', '-F', '#{pane_pid}']);
-    this.#pid = Number(stdout.trim());
+  async #inTerminal(command: readonly string[], given: Readonly<Record<string, string>>): Promise<void> {
+    const env = { ...given, TERM: 'xterm-256color' };
+    this.#terminal = new Tmux(await Tmux.open({ command, cwd: this.#options.request.cwd, env }));
+    this.#pid = this.#terminal.pid;
   }
 
   async #listen(): Promise<string> {
@@ -320,8 +281,4 @@ export class AgentRun {
     for (const resolve of [...this.#waiting]) resolve();
     this.#waiting.clear();
   }
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,13 +1,11 @@
 /**
- * A model that does what a test says: the part of the Anthropic Messages API that Claude Code uses, on loopback, as server-sent events.
- *
- * Rules are tried newest first; one that is used up (`times`) is passed over. Every request is recorded. A request for the
- * conversation that no rule knows is answered harmlessly and remembered in `unknown`, so that a test can fail on it
- * (`expectNoneUnknown`). Side requests (session titles, topic checks: they carry no tools) are answered without a rule.
+ * A model that does what a test says: the part of the Anthropic Messages API that Claude Code uses, as server-sent events.
+ * Side requests (session titles, topic checks: they carry no tools) are answered without a rule.
  */
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { headerKey, ModelServer, sendJson } from './model-server.ts';
+import type { ApiCall, ModelAsk, Saying } from './model-server.ts';
 
 const ContentBlock = z.looseObject({
   type: z.string(),
@@ -25,134 +23,43 @@ const ApiRequest = z.looseObject({
   tools: z.array(z.looseObject({ name: z.string() })).optional(),
 });
 
-/** One request as a test looks at it. */
-export interface ModelRequest {
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** The API key it came with, to tell several sessions apart. */
-  readonly key: string;
-  readonly tools: readonly string[];
-  /** What is new in this request, after the model's last turn: prompt, tool results, added context. */
-  readonly news: string;
-  /** All texts of all messages. */
-  readonly everything: string;
-  /** The ids of the tool results in `news`. */
-  readonly toolResults: readonly string[];
-}
+export type ModelRequest = ModelAsk;
 
-export type ModelReply =
-  | { readonly say: string }
+type Deed =
   | { readonly tool: string; readonly input: Readonly<Record<string, unknown>>; readonly say?: string }
   /** Several tools at once. */
   | { readonly tools: readonly ToolUse[] };
+export type ModelReply = Saying | Deed;
 
 interface ToolUse {
   readonly tool: string;
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-export interface ModelRule {
-  /** A text or pattern in `news`, or a test of the whole request. */
-  readonly when: string | RegExp | ((request: ModelRequest) => boolean);
-  /** May be a promise: the model then thinks until the test lets it answer. */
-  readonly reply: ModelReply | ((request: ModelRequest) => ModelReply | Promise<ModelReply>);
-  readonly times?: number;
-}
-
-export class ScriptedModel {
-  readonly requests: ModelRequest[] = [];
-  readonly unknown: ModelRequest[] = [];
-  readonly #server: Server;
-  readonly #rules: { rule: ModelRule; left: number }[] = [];
-  readonly #waiting = new Set<() => void>();
-  #url = '';
-  #count = 0;
-
-  private constructor() {
-    this.#server = createServer((request, response) => {
-      this.#serve(request, response).catch((error: unknown) => {
-        response.destroy(error instanceof Error ? error : new Error('not a request of the Messages API'));
-      });
-    });
+export class ScriptedModel extends ModelServer<ModelRequest, Deed> {
+  static start(): Promise<ScriptedModel> {
+    return new ScriptedModel().listen();
   }
 
-  static async start(): Promise<ScriptedModel> {
-    const model = new ScriptedModel();
-    await new Promise<void>((resolve) => model.#server.listen(0, '127.0.0.1', resolve));
-    const address = model.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    model.#url = `http://127.0.0.1:${address.port}`;
-    return model;
-  }
-
-  get url(): string {
-    return this.#url;
-  }
-
-  on(rule: ModelRule): void {
-    this.#rules.unshift({ rule, left: rule.times ?? Number.POSITIVE_INFINITY });
-  }
-
-  /** The first request (past or coming) after number `from` that fits. Fails by itself only when the test's own time is over. */
-  async request(when: ModelRule['when'], from = 0): Promise<ModelRequest> {
-    for (;;) {
-      const found = this.requests.slice(from).find((request) => fits(when, request));
-      if (found !== undefined) return found;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  expectNoneUnknown(): void {
-    const first = this.unknown[0];
-    if (first === undefined) return;
-    throw new Error(`The model was asked something that no rule of the test knows: ${first.news.slice(0, 500)}`);
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (incoming.url ?? '').split('?')[0] ?? '';
-    if (incoming.method === 'HEAD' || incoming.method === 'GET') {
+  protected async serve(call: ApiCall, response: ServerResponse): Promise<void> {
+    if (call.method === 'HEAD' || call.method === 'GET') {
       response.writeHead(200).end();
       return;
     }
-    const body = await readAll(incoming);
-    if (path.endsWith('/count_tokens')) {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"input_tokens":10}');
+    if (call.path.endsWith('/count_tokens')) {
+      sendJson(response, 200, { input_tokens: 10 });
       return;
     }
-    if (path !== '/v1/messages') {
+    if (call.path !== '/v1/messages') {
       response.writeHead(404).end();
       return;
     }
-    const parsed = ApiRequest.parse(JSON.parse(body));
-    const key = incoming.headers['x-api-key'];
-    const request = describe(parsed, typeof key === 'string' ? key : '');
-    const reply = await this.#replyTo(request);
-    send(response, parsed.model, reply, (this.#count += 1), parsed.stream !== false);
+    const parsed = ApiRequest.parse(JSON.parse(call.body));
+    const request = describe(parsed, headerKey(call, 'x-api-key'));
+    const title = { say: '{"title": "test", "isNewTopic": false}' };
+    const reply = request.tools.length === 0 ? title : await this.answerTo(request);
+    send(response, parsed.model, reply, this.next(), parsed.stream !== false);
   }
-
-  async #replyTo(request: ModelRequest): Promise<ModelReply> {
-    if (request.tools.length === 0) return { say: '{"title": "test", "isNewTopic": false}' };
-    this.requests.push(request);
-    for (const resolve of [...this.#waiting]) resolve();
-    this.#waiting.clear();
-    const known = this.#rules.find(({ rule, left }) => left > 0 && fits(rule.when, request));
-    if (known === undefined) {
-      this.unknown.push(request);
-      return { say: 'No rule of the test knows this.' };
-    }
-    known.left -= 1;
-    return typeof known.rule.reply === 'function' ? known.rule.reply(request) : known.rule.reply;
-  }
-}
-
-function fits(when: ModelRule['when'], request: ModelRequest): boolean {
-  if (typeof when === 'string') return request.news.includes(when);
-  return when instanceof RegExp ? when.test(request.news) : when(request);
 }
 
 function describe(request: z.infer<typeof ApiRequest>, key: string): ModelRequest {
@@ -178,12 +85,6 @@ function textOf(content: unknown): string {
       return block.data.type === 'tool_result' ? textOf(block.data.content) : (block.data.text ?? '');
     })
     .join('\n');
-}
-
-async function readAll(incoming: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of incoming) if (Buffer.isBuffer(part)) parts.push(part);
-  return Buffer.concat(parts).toString('utf8');
 }
 
 /** The reply as the events of a stream, or as one JSON body. */

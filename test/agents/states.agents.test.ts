@@ -263,7 +263,7 @@ describe.each(CLAUDE_VERSIONS)('Claude Code %s, started by hand', (version) => {
       const session = await startByHand(version);
       await states.reaches('idle');
       if (how === 'kill -9') session.kill('SIGKILL');
-      else await session.closeTerminal();
+      else await session.close();
       await states.reaches('ended');
       expect(rig.book.list()).toEqual([]);
     },
