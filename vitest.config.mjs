@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 
 const SLOW = ['test/**/*.browser.test.ts', 'test/**/*.agents.test.ts', 'test/**/*.faults.test.ts'];
 
+/** What a busy machine needs until something is so; a fault of ours stays one for longer. */
+const PATIENCE = { poll: { timeout: 15_000 } };
+
 /** Records the screens that the tests read; a test only by its runner. RECORD_SCREENS=all npx vitest run --project agents test/screens */
 const NOT_A_TEST = process.env.RECORD_SCREENS === undefined ? ['test/screens/**'] : [];
 
@@ -16,6 +19,7 @@ function suite(name, minutes, retry = 0) {
       // Each test has machines, browsers or agents of its own; two at once only disturb each other.
       fileParallelism: false,
       retry,
+      expect: PATIENCE,
       testTimeout: minutes * 60_000,
       hookTimeout: minutes * 60_000,
     },
@@ -33,6 +37,7 @@ export default defineConfig({
           exclude: ['**/node_modules/**', ...SLOW],
           // They mostly wait for processes and sockets: as many at once as there are cores, also where there are only two.
           maxWorkers: Math.max(2, availableParallelism() - 1),
+          expect: PATIENCE,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

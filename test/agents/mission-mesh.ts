@@ -11,6 +11,7 @@ import type { MissionRuntime } from '../../src/protocol/mission.ts';
 import type { Approval, Session } from '../../src/protocol/model.ts';
 import { Trace } from '../../src/protocol/model.ts';
 import { Mesh } from '../support/mesh.ts';
+import { endManagedAgents } from './managed-agents.ts';
 import { until } from './mission-rig.ts';
 
 export interface MissionMeshOptions {
@@ -56,16 +57,8 @@ export class MissionMesh {
     this.#options = options;
   }
 
-  /** Ends what still runs first: a runner outlives its daemon. */
   async stop(): Promise<void> {
-    for (const { pid } of await this.sessions().catch(() => [])) {
-      if (pid === undefined) continue;
-      try {
-        process.kill(-pid, 'SIGKILL');
-      } catch {
-        // It has ended by itself.
-      }
-    }
+    await endManagedAgents(this.mesh.daemon('server').local({ cwd: this.#options.cwd }));
     await this.mesh.stop();
   }
 

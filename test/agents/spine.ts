@@ -12,6 +12,7 @@ import type { ShownMessage } from '../support/telegram-emulator/chats.ts';
 import type { TelegramEmulator } from '../support/telegram-emulator/emulator.ts';
 import { ClaudeHome, ClaudeSession } from './claude-session.ts';
 import type { ClaudeVersion } from './claude-session.ts';
+import { endManagedAgents } from './managed-agents.ts';
 import { until } from './mission-rig.ts';
 import { CHAT, operatorsTelegram } from './places.ts';
 import { ScriptedModel } from './scripted-model.ts';
@@ -19,7 +20,8 @@ import type { ModelReply, ModelRequest } from './scripted-model.ts';
 
 export const MANUAL: Readonly<Record<ClaudeVersion, string>> = { '2.1.329': 'manual', '2.1.197': 'default' };
 
-export type Side = 'laptop' | 'server';
+const SIDES = ['laptop', 'server'] as const;
+export type Side = (typeof SIDES)[number];
 const PROJECT: Readonly<Record<Side, string>> = { laptop: 'web', server: 'api' };
 
 export class Spine {
@@ -84,6 +86,7 @@ export class Spine {
 
   async stop(): Promise<void> {
     await Promise.all(this.#sessions.splice(0).map((session) => session.end()));
+    for (const side of SIDES) await endManagedAgents(this.mesh.daemon(side).local({ cwd: this.cwd(side) }));
     await this.mesh.stop();
     await this.model.stop();
     await this.telegram.stop();

@@ -81,7 +81,7 @@ describe('a thread', () => {
     await page.getByRole('link', { name: /Is the gateway up/ }).click();
     const opened = page.locator(`[data-message="${first(messages).id}"]`);
     await opened.waitFor();
-    expect(await opened.textContent()).toContain('Answered');
+    await expect.poll(() => opened.textContent()).toContain('Answered');
     const next = makeMessage(first(messages).threadId, 'laptop/shop/web', 'studio/infra', 'Since when?', {
       state: 'held',
       createdAt: past(0),
@@ -97,11 +97,11 @@ describe('a thread', () => {
       reason: 'It asks its person; 25 min are left.',
     });
     await view.getByText('Held at the terminal of studio').waitFor();
-    expect(await view.textContent()).toContain('25 min are left');
+    await expect.poll(() => view.textContent()).toContain('25 min are left');
     await opened.getByRole('button', { name: /Answered/ }).click();
     const way = page.getByRole('dialog');
     await way.locator('.trace-step').first().waitFor();
-    expect(await way.textContent()).toContain('that is proven');
+    await expect.poll(() => way.textContent()).toContain('that is proven');
     await page.keyboard.press('Escape');
     await way.waitFor({ state: 'detached' });
     await view.click();
@@ -134,10 +134,10 @@ describe('a thread', () => {
     await open(`#/threads/${message?.threadId ?? ''}`);
     const view = page.locator('.message');
     await view.waitFor();
-    expect(await view.locator('strong').textContent()).toBe('never');
-    expect(await view.locator('pre').textContent()).toBe('npm ci');
-    expect(await view.locator('i, .agent-text a').count()).toBe(0);
-    expect(await view.textContent()).toContain('<i>npm i</i>');
+    await expect.poll(() => view.locator('strong').textContent()).toBe('never');
+    await expect.poll(() => view.locator('pre').textContent()).toBe('npm ci');
+    await expect.poll(() => view.locator('i, .agent-text a').count()).toBe(0);
+    await expect.poll(() => view.textContent()).toContain('<i>npm i</i>');
   }, 30_000);
 
   it('is answered by the operator, and a lost answer does not make a second message', async () => {
@@ -155,20 +155,20 @@ describe('a thread', () => {
       else await route.fulfill({ response: answer });
     });
     await page.getByRole('button', { name: 'Send' }).click();
-    expect(await page.getByRole('alert').textContent()).toContain('The hub does not answer');
-    expect(await box.inputValue()).toBe('Thank you both.');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('The hub does not answer');
+    await expect.poll(() => box.inputValue()).toBe('Thank you both.');
     lose = false;
     await page.getByRole('button', { name: 'Send' }).click();
     await expect.poll(() => box.inputValue()).toBe('');
     expect(keys).toHaveLength(2);
     expect(keys[0]).toEqual(keys[1]);
     expect(keys[0]).toMatchObject({ to: 'laptop/shop/web', kind: 'reply', threadId: first(messages).threadId });
-    expect(await page.locator('.message').filter({ hasText: 'Thank you both.' }).count()).toBe(1);
+    await expect.poll(() => page.locator('.message').filter({ hasText: 'Thank you both.' }).count()).toBe(1);
   }, 30_000);
 
   it('that nobody knows is said to be unknown', async () => {
     await open('#/threads/thr_nothing');
-    expect(await page.getByRole('alert').textContent()).toContain('There is no such thread');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('There is no such thread');
   }, 30_000);
 });
 
@@ -238,7 +238,7 @@ describe('machines', () => {
     hub.role = 'operator';
     await open('#/machines');
     await page.getByRole('button', { name: 'Write to infra' }).waitFor();
-    expect(await page.getByText('Manage').count()).toBe(0);
+    await expect.poll(() => page.getByText('Manage').count()).toBe(0);
   }, 30_000);
 });
 
@@ -254,11 +254,11 @@ describe('the list of threads', () => {
     }
     await open('#/threads');
     await page.locator('.thread-row').first().waitFor();
-    expect(await page.locator('.thread-row').count()).toBe(50);
+    await expect.poll(() => page.locator('.thread-row').count()).toBe(50);
     await page.getByRole('button', { name: 'Show older threads' }).click();
     await page.getByText('Note 0', { exact: true }).waitFor();
-    expect(await page.locator('.thread-row').count()).toBe(60);
-    expect(await page.getByRole('button', { name: 'Show older threads' }).count()).toBe(0);
+    await expect.poll(() => page.locator('.thread-row').count()).toBe(60);
+    await expect.poll(() => page.getByRole('button', { name: 'Show older threads' }).count()).toBe(0);
   }, 30_000);
 });
 
@@ -287,9 +287,11 @@ describe('the live line', () => {
     await page.getByText('meanwhile', { exact: true }).waitFor();
     hub.raise(pending('after'));
     await page.getByText('after', { exact: true }).waitFor();
-    expect(await page.locator('article.approval .quote').allTextContents()).toEqual(['before', 'meanwhile', 'after']);
+    await expect
+      .poll(() => page.locator('article.approval .quote').allTextContents())
+      .toEqual(['before', 'meanwhile', 'after']);
     expect(hub.calls.filter((call) => call.endsWith('/snapshot'))).toHaveLength(1);
-    expect(await page.getByText('The line to the hub is lost').count()).toBe(0);
+    await expect.poll(() => page.getByText('The line to the hub is lost').count()).toBe(0);
   }, 30_000);
 
   it('starts over from a snapshot when the hub no longer has the number', async () => {
@@ -302,7 +304,7 @@ describe('the live line', () => {
     hub.scene.approvals.push(pending('from the backup'));
     await hub.start();
     await page.getByText('from the backup', { exact: true }).waitFor();
-    expect(await page.getByText('before', { exact: true }).count()).toBe(0);
+    await expect.poll(() => page.getByText('before', { exact: true }).count()).toBe(0);
   }, 30_000);
 
   it('shows the notices of the hub while they hold', async () => {
@@ -403,7 +405,7 @@ describe('the service worker', () => {
     await page.getByRole('button', { name: 'Reload' }).click();
     await reloaded;
     await page.getByText('Live', { exact: true }).waitFor();
-    expect(await page.getByText('A new version of this page is ready').count()).toBe(0);
+    await expect.poll(() => page.getByText('A new version of this page is ready').count()).toBe(0);
   }, 60_000);
 
   it('keeps the shell for when the hub is away, and never an answer of the API', async () => {

@@ -68,7 +68,7 @@ describe('signing in', () => {
     await page.getByText('intercom login --link').waitFor();
     await page.getByLabel('Or paste the link').fill(`${hub.url}/#/sign-in/used-before`);
     await page.getByRole('button', { name: 'Sign in' }).click();
-    expect(await page.getByRole('alert').textContent()).toContain('Ask for a new one');
+    await expect.poll(() => page.getByRole('alert').textContent()).toContain('Ask for a new one');
     await page.getByLabel('Or paste the link').fill(hub.signInLink());
     await page.keyboard.press('Enter');
     await page.getByText('Nothing waits for you').waitFor();
@@ -93,7 +93,7 @@ describe('an approval', () => {
     for (const part of ['Restart the staging host at 14:00?', 'infra', 'shop/web', 'rule 4', 'Expires in'])
       expect(text).toContain(part);
     await expect.poll(() => page.title()).toBe('(1) intercom');
-    expect(await page.getByRole('link', { name: 'Attention' }).textContent()).toContain('1');
+    await expect.poll(() => page.getByRole('link', { name: 'Attention' }).textContent()).toContain('1');
   }, 30_000);
 
   it('is allowed with the hash of what was shown, and moves to Decided', async () => {
@@ -102,8 +102,10 @@ describe('an approval', () => {
     await cardOf(approval).getByRole('button', { name: 'Allow in this conversation' }).click();
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision).toMatchObject({ verdict: 'allow', scope: 'mission', via: 'web', by: 'nora' });
-    expect(await decidedOf(approval).textContent()).toContain('Allowed in this conversation by nora on the web page');
-    expect(await cardOf(approval).count()).toBe(0);
+    await expect
+      .poll(() => decidedOf(approval).textContent())
+      .toContain('Allowed in this conversation by nora on the web page');
+    await expect.poll(() => cardOf(approval).count()).toBe(0);
     await expect.poll(() => page.title()).toBe('intercom');
   }, 30_000);
 
@@ -115,7 +117,7 @@ describe('an approval', () => {
     await page.getByRole('button', { name: 'Deny it' }).click();
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision).toMatchObject({ verdict: 'deny', reason: 'use the tunnel' });
-    expect(await decidedOf(approval).textContent()).toContain('use the tunnel');
+    await expect.poll(() => decidedOf(approval).textContent()).toContain('use the tunnel');
   }, 30_000);
 
   it('can be denied without a reason, and thought over', async () => {
@@ -161,7 +163,7 @@ describe('an approval', () => {
     await cardOf(approval).waitFor();
     hub.decide(approval.id, { verdict: 'allow', scope: 'once', by: 'tom', via: 'telegram', at: past(0) });
     await decidedOf(approval).waitFor();
-    expect(await decidedOf(approval).textContent()).toContain('Allowed once by tom in Telegram');
+    await expect.poll(() => decidedOf(approval).textContent()).toContain('Allowed once by tom in Telegram');
   }, 30_000);
 
   it('seed: nothing is called done when it failed: the card stays, with the cause and what to do', async () => {
@@ -172,10 +174,10 @@ describe('an approval', () => {
         throw new IntercomError('storage_failed', 'The disk is full.', { next: 'Make room, then try again.' });
     };
     await cardOf(approval).getByRole('button', { name: 'Allow once' }).click();
-    expect(await cardOf(approval).getByRole('alert').textContent()).toBe(
-      'The disk is full. Make room, then try again.',
-    );
-    expect(await page.locator('.toast').count()).toBe(0);
+    await expect
+      .poll(() => cardOf(approval).getByRole('alert').textContent())
+      .toBe('The disk is full. Make room, then try again.');
+    await expect.poll(() => page.locator('.toast').count()).toBe(0);
     hub.before = () => undefined;
     await cardOf(approval).getByRole('button', { name: 'Allow once' }).click();
     await decidedOf(approval).waitFor();
@@ -190,7 +192,7 @@ describe('an approval', () => {
     expect(await label()).toBe('Allow once');
     await page.keyboard.press('Enter');
     await decidedOf(approval).waitFor();
-    expect(await page.evaluate('document.activeElement.id')).toBe('waiting-title');
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('waiting-title');
   }, 30_000);
 
   it('folds a long text, says how long it is, and shows it whole', async () => {
@@ -198,9 +200,9 @@ describe('an approval', () => {
     const body = `${'a line of a long text\n'.repeat(60)}THE END`;
     const view = cardOf(hub.raise(card(body)));
     await view.waitFor();
-    expect(await view.textContent()).not.toContain('THE END');
+    await expect.poll(() => view.textContent()).not.toContain('THE END');
     await view.getByRole('button', { name: `Show all ${body.length.toLocaleString('en')} characters` }).click();
-    expect(await view.textContent()).toContain('THE END');
+    await expect.poll(() => view.textContent()).toContain('THE END');
   }, 30_000);
 
   it('stays text, whatever is in it', async () => {
@@ -212,13 +214,13 @@ describe('an approval', () => {
     expect(text).toContain('<img src=x onerror="window.__evil=1"><script>window.__evil=1</script><b>**bold**</b>');
     expect(text).toContain('U+202E');
     expect(await page.evaluate('window.__evil')).toBeUndefined();
-    expect(await view.locator('img, script, b, strong').count()).toBe(0);
+    await expect.poll(() => view.locator('img, script, b, strong').count()).toBe(0);
   }, 30_000);
 
   it('of a join shows the code to compare', async () => {
     await signIn();
     const approval = hub.raise(joinApproval());
-    expect(await cardOf(approval).locator('.join-code').textContent()).toBe('418-207');
+    await expect.poll(() => cardOf(approval).locator('.join-code').textContent()).toBe('418-207');
     await cardOf(approval).getByRole('button', { name: 'Let it join' }).click();
     await decidedOf(approval).waitFor();
     expect(held(approval)?.state).toBe('allowed');
@@ -229,7 +231,7 @@ describe('an approval', () => {
     await signIn();
     const view = cardOf(hub.raise(card('May I?')));
     await view.waitFor();
-    expect(await view.getByRole('button').count()).toBe(0);
+    await expect.poll(() => view.getByRole('button').count()).toBe(0);
     await page.getByText('your role is “viewer”').waitFor();
   }, 30_000);
 });

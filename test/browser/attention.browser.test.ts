@@ -80,7 +80,7 @@ describe('a permission', () => {
     ])
       expect(text).toContain(part);
     await expect.poll(() => page.title()).toBe('(1) intercom');
-    expect(await page.locator('.at-terminal').count()).toBe(0);
+    await expect.poll(() => page.locator('.at-terminal').count()).toBe(0);
     await card.getByRole('button', { name: 'Always allow npm publish in this project' }).click();
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision).toMatchObject({ verdict: 'allow', scope: 'once', suggestion: 0 });
@@ -93,9 +93,9 @@ describe('a permission', () => {
       hub.raise(toolApproval({ tool: 'Edit', input: 'src/a.ts\n\n- let <b>a</b>;\n+ const a\u202E;' })),
     );
     await card.waitFor();
-    expect(await card.locator('.diff-removed').textContent()).toBe('- let <b>a</b>;\n');
-    expect(await card.locator('.diff-added').textContent()).toBe('+ const aU+202E;\n');
-    expect(await card.locator('.diff b').count()).toBe(0);
+    await expect.poll(() => card.locator('.diff-removed').textContent()).toBe('- let <b>a</b>;\n');
+    await expect.poll(() => card.locator('.diff-added').textContent()).toBe('+ const aU+202E;\n');
+    await expect.poll(() => card.locator('.diff b').count()).toBe(0);
   }, 30_000);
 
   it('seed: what was allowed and did not come to be is said, on the card’s row and in words', async () => {
@@ -119,8 +119,8 @@ describe('a permission', () => {
     });
     const card = page.locator('[data-waiting="c41d22ee-cccc"]');
     await card.getByText('Answer at its terminal on Studio.').waitFor();
-    expect(await card.textContent()).toContain('Do you trust this folder?');
-    expect(await card.getByRole('button').count()).toBe(0);
+    await expect.poll(() => card.textContent()).toContain('Do you trust this folder?');
+    await expect.poll(() => card.getByRole('button').count()).toBe(0);
     await expect.poll(() => page.title()).toBe('(1) intercom');
     moves('c41d22ee-cccc', 'infra', { state: 'working' });
     await card.waitFor({ state: 'detached' });
@@ -136,7 +136,7 @@ describe('questions', () => {
     const [first] = QUESTIONS;
     const [long] = first?.options ?? [];
     await card.getByText(long?.label ?? '', { exact: true }).click();
-    expect(await card.textContent()).toContain(long?.description);
+    await expect.poll(() => card.textContent()).toContain(long?.description);
     await card.getByLabel('A dry run of the migration on the staging copy').check();
     await card.getByLabel('Unit tests').check();
     await card.getByLabel('More, in your own words: your own words').fill('and `npm audit`');
@@ -153,7 +153,7 @@ describe('questions', () => {
         },
       ],
     });
-    expect(await decidedOf(approval).textContent()).toContain('Answered by nora on the web page');
+    await expect.poll(() => decidedOf(approval).textContent()).toContain('Answered by nora on the web page');
   }, 30_000);
 
   it('are not sent while one of them lacks an answer; the page says which and goes there', async () => {
@@ -161,10 +161,10 @@ describe('questions', () => {
     const approval = hub.raise(questionApproval(QUESTIONS));
     await cardOf(approval).getByLabel('Unit tests').check();
     await cardOf(approval).getByRole('button', { name: 'Answer' }).click();
-    expect(await cardOf(approval).locator('.question').first().getByRole('alert').textContent()).toBe(
-      'Please choose an answer.',
-    );
-    expect(await page.evaluate('document.activeElement.type')).toBe('radio');
+    await expect
+      .poll(() => cardOf(approval).locator('.question').first().getByRole('alert').textContent())
+      .toBe('Please choose an answer.');
+    await expect.poll(() => page.evaluate('document.activeElement.type')).toBe('radio');
     expect(held(approval)?.state).toBe('pending');
   }, 30_000);
 
@@ -184,12 +184,12 @@ describe('questions', () => {
     moves('c41d22ee-cccc', 'infra', { state: 'working' });
     await rowOf('c41d22ee-cccc').getByText('Working').waitFor();
     await own.pressSequentially('tence');
-    expect(await own.inputValue()).toBe('Half a sentence');
-    expect(await page.evaluate('document.activeElement.tagName')).toBe('TEXTAREA');
+    await expect.poll(() => own.inputValue()).toBe('Half a sentence');
+    await expect.poll(() => page.evaluate('document.activeElement.tagName')).toBe('TEXTAREA');
     await page.getByRole('link', { name: 'Threads' }).click();
     await page.getByRole('heading', { name: 'Threads' }).waitFor();
     await page.getByRole('link', { name: /^Attention/ }).click();
-    expect(await own.inputValue()).toBe('Half a sentence');
+    await expect.poll(() => own.inputValue()).toBe('Half a sentence');
     await cardOf(approval).getByRole('button', { name: 'Answer' }).click();
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision?.answers).toEqual([{ id: 'q', options: [], text: 'Half a sentence' }]);
@@ -203,7 +203,7 @@ describe('questions', () => {
     await page.keyboard.press('Enter');
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision).toMatchObject({ verdict: 'deny', reason: 'ask tom' });
-    expect(await decidedOf(approval).textContent()).toContain('Declined by nora');
+    await expect.poll(() => decidedOf(approval).textContent()).toContain('Declined by nora');
   }, 30_000);
 
   it('have one winner, and the other page is told who it was', async () => {
@@ -241,7 +241,7 @@ describe('questions', () => {
     await page.keyboard.press('Enter');
     await decidedOf(approval).waitFor();
     expect(held(approval)?.decision?.answers).toEqual([{ id: 'q', options: ['Later'] }]);
-    expect(await page.evaluate('document.activeElement.id')).toBe('waiting-title');
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('waiting-title');
   }, 30_000);
 });
 
@@ -260,7 +260,7 @@ describe('a plan', () => {
   it('reads as a text, and is told to go ahead', async () => {
     await open();
     const approval = hub.raise(plan());
-    expect(await cardOf(approval).locator('.plan strong').allTextContents()).toEqual(['Steps', 'Read']);
+    await expect.poll(() => cardOf(approval).locator('.plan strong').allTextContents()).toEqual(['Steps', 'Read']);
     await cardOf(approval).getByRole('button', { name: 'Go ahead', exact: true }).click();
     await decidedOf(approval).getByText('Plan taken by nora').waitFor();
   }, 30_000);
@@ -286,7 +286,7 @@ describe('the list of sessions', () => {
       confidence: 'guess',
     });
     await rowOf('5f2c9a10-aaaa').getByText('Silent').waitFor();
-    expect(await rowOf('5f2c9a10-aaaa').textContent()).toContain('a guess');
+    await expect.poll(() => rowOf('5f2c9a10-aaaa').textContent()).toContain('a guess');
     await rowOf('5f2c9a10-aaaa').locator('.row-head').click();
     await rowOf('5f2c9a10-aaaa').getByText('a guess, told by its own list of sessions').waitFor();
     moves('c41d22ee-cccc', 'infra', {
@@ -296,7 +296,7 @@ describe('the list of sessions', () => {
     await rowOf('c41d22ee-cccc')
       .getByText(/^Limit ends in 1 h (29|30) min$/)
       .waitFor();
-    expect(await page.title()).toBe('intercom');
+    await expect.poll(() => page.title()).toBe('intercom');
     moves('c41d22ee-cccc', 'infra', { state: 'ended' });
     await rowOf('c41d22ee-cccc').waitFor({ state: 'detached' });
   }, 30_000);
@@ -304,10 +304,10 @@ describe('the list of sessions', () => {
   it('is grouped as the person likes it, also next time', async () => {
     await open();
     await page.getByRole('button', { name: 'By project' }).click();
-    expect(await page.locator('.part-title').allTextContents()).toEqual(['infra1', 'shop/api1']);
+    await expect.poll(() => page.locator('.part-title').allTextContents()).toEqual(['infra1', 'shop/api1']);
     await page.reload();
     await page.locator('.part-title').first().waitFor();
-    expect(await page.locator('.part-title').allTextContents()).toEqual(['infra1', 'shop/api1']);
+    await expect.poll(() => page.locator('.part-title').allTextContents()).toEqual(['infra1', 'shop/api1']);
   }, 30_000);
 
   it('of 300 sessions draws only what changed', async () => {
@@ -319,7 +319,7 @@ describe('the list of sessions', () => {
     }
     await open();
     await rowOf('s19-14-aaaa').waitFor();
-    expect(await page.locator('.row').count()).toBe(302);
+    await expect.poll(() => page.locator('.row').count()).toBe(302);
     await page.evaluate(`
       window.__changed = new Set();
       new MutationObserver((all) => {
@@ -349,7 +349,7 @@ describe('beside it', () => {
     });
     await open();
     const usage = page.locator('.attention-aside [data-usage="claude"]');
-    expect(await usage.textContent()).toMatch(/86 %resets in 1 h (29|30) min/);
+    await expect.poll(() => usage.textContent()).toMatch(/86 %resets in 1 h (29|30) min/);
     hub.emit({
       type: 'usage.changed',
       machineId: 'studio',
@@ -358,7 +358,7 @@ describe('beside it', () => {
     await page.locator('[data-usage="codex"]').getByText('Reading its transcripts for the first time: 25 %').waitFor();
     const said = { id: newId('announcement'), from: 'studio/infra#c41d22ee-cccc', text: 'The cluster is **new**.' };
     hub.attention.announce({ ...said, category: 'milestone', priority: 'normal', at: past(0) });
-    expect(await page.locator('[data-announcement] strong').textContent()).toBe('new');
+    await expect.poll(() => page.locator('[data-announcement] strong').textContent()).toBe('new');
     await page.goto(`${hub.url}/#/machines`);
     await page.locator('[data-machine="studio"] [data-usage="claude"]').waitFor();
   }, 30_000);
@@ -374,7 +374,7 @@ describe('beside it', () => {
     await open();
     await page.getByRole('link', { name: 'How long agents waited' }).click();
     const line = page.locator('tr[data-kind="permission"]');
-    expect(await line.textContent()).toBe('Permission11 min1 min');
+    await expect.poll(() => line.textContent()).toBe('Permission11 min1 min');
     await page.locator(`[data-wait="${wait.id}"]`).getByText('answered by nora').waitFor();
     const next = makeWait('permission', 'Bash: ls', { since: past(5) });
     hub.attention.wait(next);

@@ -137,11 +137,9 @@ describe('the web page of a real hub', () => {
     await cardOf('while it was away').waitFor({ timeout: 40_000 });
     await write('after it');
     await cardOf('after it').waitFor();
-    expect(await page.locator('article.approval .quote').allTextContents()).toEqual([
-      'before the kill',
-      'while it was away',
-      'after it',
-    ]);
+    await expect
+      .poll(() => page.locator('article.approval .quote').allTextContents())
+      .toEqual(['before the kill', 'while it was away', 'after it']);
   });
 
   it('lists the machines with what works there, and renames one', async () => {
@@ -217,7 +215,7 @@ describe('the web page of a real hub', () => {
     await page.getByText('Nothing rings until').waitFor();
     await page.reload();
     await page.getByText('Nothing rings until').waitFor();
-    expect(await plans.isChecked()).toBe(false);
-    expect(await page.getByRole('checkbox', { name: 'A plan: Devices' }).isChecked()).toBe(true);
+    await expect.poll(() => plans.isChecked()).toBe(false);
+    await expect.poll(() => page.getByRole('checkbox', { name: 'A plan: Devices' }).isChecked()).toBe(true);
   });
 });

@@ -86,7 +86,7 @@ it('is started from the page, watched as it works, spoken to, stopped; its secon
   await studio.runs(again);
   await studio.completes(again, 'All **green** now.', { costUsd: 0.5, turns: 2 });
   await page.locator('.mission-result').getByText('green', { exact: true }).waitFor();
-  expect(await page.locator('.mission-result').textContent()).toContain('1 min 1 s · 2 turns · $0.50');
+  await expect.poll(() => page.locator('.mission-result').textContent()).toContain('1 min 1 s · 2 turns · $0.50');
 }, 90_000);
 
 it('that an agent asks for waits as a card with all of it; Start it starts it', async () => {
@@ -106,7 +106,7 @@ it('of which a viewer sees everything, and which the hub lets them do nothing wi
   await as('eve');
   await page.locator('.thread-row').filter({ hasText: 'Mend the tests' }).click();
   await page.locator('.log-label').first().waitFor();
-  expect(await view().getByRole('button').count()).toBe(0);
+  await expect.poll(() => view().getByRole('button').count()).toBe(0);
   const { missionId } = studio.ordered;
   const refused = await page.evaluate<number>(
     `fetch('/api/operator/missions/${missionId}/cancel', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }).then((answer) => answer.status)`,

@@ -60,7 +60,7 @@ describe('starting one', () => {
     await view().getByText('Queued').waitFor();
     expect(hub.missions.asked).toEqual(['start studio/shop/api: Mend the tests,\nthen tell me']);
     expect(hub.scene.missions[0]).toMatchObject({ isolation: 'worktree', limits: { maxDurationSeconds: 1800 } });
-    expect(await view().locator('.quote').textContent()).toBe('Mend the tests,\nthen tell me');
+    await expect.poll(() => view().locator('.quote').textContent()).toBe('Mend the tests,\nthen tell me');
   }, 30_000);
 
   it('a lost answer starts no second one', async () => {
@@ -153,7 +153,7 @@ describe('one that is over', () => {
     const outcome = page.locator('.mission-result');
     await outcome.getByText('green').waitFor();
     for (const part of ['5 min 1 s · 4 turns · $0.25', 'intercom/x', 'its worktree is kept']) {
-      expect(await outcome.textContent()).toContain(part);
+      await expect.poll(() => outcome.textContent()).toContain(part);
     }
     const first = await page.evaluate<string>("document.querySelector('.mission-result, .mission-log').className");
     expect(first).toContain('mission-result');
@@ -172,7 +172,7 @@ describe('one that is over', () => {
     hub.scene.missions.push(mission, failed);
     await open(routeOf(mission));
     await page.getByRole('heading', { name: 'It ended with an error' }).waitFor();
-    expect(await view().locator('.chip').textContent()).toContain('error');
+    await expect.poll(() => view().locator('.chip').textContent()).toContain('error');
     await page.goto(`${hub.url}/${routeOf(failed)}`);
     await view().getByText('exit status 1').waitFor();
     await page.getByRole('button', { name: 'Run again' }).click();
@@ -193,10 +193,10 @@ describe('one that is over', () => {
     }
     await open('#/missions');
     await page.getByText('number 50', { exact: true }).waitFor();
-    expect(await page.getByText('number 51', { exact: true }).count()).toBe(0);
+    await expect.poll(() => page.getByText('number 51', { exact: true }).count()).toBe(0);
     await page.getByRole('button', { name: 'Show older missions' }).click();
     await page.getByText('number 70', { exact: true }).waitFor();
-    expect(await page.locator('[data-mission]').count()).toBe(70);
+    await expect.poll(() => page.locator('[data-mission]').count()).toBe(70);
   }, 30_000);
 });
 
@@ -227,19 +227,21 @@ describe('what a person decides', () => {
     await open(routeOf(mission));
     const approval = hub.raise(toolApproval(mission.id));
     await view().getByRole('heading', { name: 'infra wants to use Bash' }).waitFor();
-    expect(await cardOf(approval).getByRole('button').allTextContents()).toEqual([
-      'Allow once',
-      'Deny',
-      'Always allow Bash(make certs:*) for this project',
-      'Switch to the mode "accept edits" for this session',
-      'Allow in this mission',
-      'Allow in this session',
-    ]);
+    await expect
+      .poll(() => cardOf(approval).getByRole('button').allTextContents())
+      .toEqual([
+        'Allow once',
+        'Deny',
+        'Always allow Bash(make certs:*) for this project',
+        'Switch to the mode "accept edits" for this session',
+        'Allow in this mission',
+        'Allow in this session',
+      ]);
     await cardOf(approval).getByRole('button', { name: 'Always allow Bash' }).click();
     await expect.poll(() => held(approval)?.decision).toMatchObject({ suggestion: 0, scope: 'once' });
-    expect(await cardOf(approval).count()).toBe(0);
+    await expect.poll(() => cardOf(approval).count()).toBe(0);
     // The focus does not fall out of the page with the card.
-    expect(await page.evaluate('document.activeElement.id')).toBe('mission-title');
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('mission-title');
   }, 30_000);
 
   it('answered at the terminal, the card goes and says so', async () => {
@@ -252,7 +254,7 @@ describe('what a person decides', () => {
       approval: { ...approval, state: 'answered_elsewhere', decision: { ...decision, at: past(0) } },
     });
     await page.locator('.decided-row').getByText('by the person at the terminal at the agent’s terminal').waitFor();
-    expect(await cardOf(approval).count()).toBe(0);
+    await expect.poll(() => cardOf(approval).count()).toBe(0);
   }, 30_000);
 });
 
@@ -263,12 +265,12 @@ it('a viewer sees everything and may do nothing', async () => {
   hub.raise(toolApproval(mission.id));
   await open('#/missions', { size: 'desk' });
   await rowOf(mission).waitFor();
-  expect(await page.getByRole('button', { name: 'New mission' }).count()).toBe(0);
+  await expect.poll(() => page.getByRole('button', { name: 'New mission' }).count()).toBe(0);
   await rowOf(mission).click();
   await page.getByText('What it does').waitFor();
   await view().getByRole('heading', { name: 'infra wants to use Bash' }).waitFor();
-  expect(await view().getByRole('button').count()).toBe(0);
-  expect(await view().getByRole('textbox').count()).toBe(0);
+  await expect.poll(() => view().getByRole('button').count()).toBe(0);
+  await expect.poll(() => view().getByRole('textbox').count()).toBe(0);
 }, 30_000);
 
 describe('for everybody', () => {

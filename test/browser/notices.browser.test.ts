@@ -48,11 +48,11 @@ describe('what rings where', () => {
     await open();
     await settings();
     const tick = (name: string) => page.getByRole('checkbox', { name, exact: true });
-    expect(await tick('Silence for minutes while at work: Telegram').isChecked()).toBe(false);
-    expect(await tick('A permission to use a tool: Telegram').isChecked()).toBe(true);
+    await expect.poll(() => tick('Silence for minutes while at work: Telegram').isChecked()).toBe(false);
+    await expect.poll(() => tick('A permission to use a tool: Telegram').isChecked()).toBe(true);
     await tick('A permission to use a tool: Telegram').click();
     await page.getByText('Saved.').waitFor();
-    expect(await tick('A permission to use a tool: Telegram').isChecked()).toBe(false);
+    await expect.poll(() => tick('A permission to use a tool: Telegram').isChecked()).toBe(false);
     expect(hub.attention.preferences).toEqual({
       channels: { stall: ['push'], permission: ['push'] },
       mutes: [{ pattern: 'shed/*' }],
@@ -68,13 +68,13 @@ describe('what rings where', () => {
     };
     const tick = page.getByRole('checkbox', { name: 'A plan: Devices' });
     await tick.click();
-    expect(await page.getByRole('alert').textContent()).toBe('The disk is full. Make room.');
-    expect(await tick.isChecked()).toBe(true);
-    expect(await page.getByText('Saved.').count()).toBe(0);
+    await expect.poll(() => page.getByRole('alert').textContent()).toBe('The disk is full. Make room.');
+    await expect.poll(() => tick.isChecked()).toBe(true);
+    await expect.poll(() => page.getByText('Saved.').count()).toBe(0);
     hub.before = () => undefined;
     await tick.click();
     await page.getByText('Saved.').waitFor();
-    expect(await tick.isChecked()).toBe(false);
+    await expect.poll(() => tick.isChecked()).toBe(false);
   }, 30_000);
 
   it('can be silenced for an hour, at night, for some agents, and gathered', async () => {

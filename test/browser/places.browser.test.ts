@@ -187,7 +187,7 @@ function onPage(approvalId: string): Place {
       const row = page.locator(`.decided-row[data-approval="${approvalId}"]`);
       await row.waitFor();
       // When: the age of the decision, with its exact time behind it.
-      expect(await row.locator('.decided-age time').getAttribute('datetime')).toMatch(/^20\d\d-/);
+      await expect.poll(() => row.locator('.decided-age time').getAttribute('datetime')).toMatch(/^20\d\d-/);
       return (await row.locator('.decided-what').textContent()) ?? '';
     },
   };

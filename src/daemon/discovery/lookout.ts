@@ -5,6 +5,7 @@
  * the rest; a look that fails is logged and tried again.
  */
 import { watch, type FSWatcher } from 'node:fs';
+import { modifiedAt } from '../../platform/files.ts';
 import type { CancelTimer, Clock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
 import { realPath } from './git-root.ts';
@@ -13,6 +14,8 @@ import { scan, type ScanRules } from './scan.ts';
 /** Directories that are watched. */
 const WATCHED_MAX = 64;
 const SETTLE_MS = 500;
+/** The time in which a file system notes changes lags behind the clock's. */
+const COARSE_MS = 50;
 
 export type Found = Awaited<ReturnType<typeof scan>>;
 
@@ -72,6 +75,7 @@ export class Lookout {
 
   async #look(): Promise<void> {
     const { discovery, clock, log, take } = this.#options;
+    const begun = clock.now();
     const rules = { ...discovery, scanPaths: discovery.scanPaths.map(realPath) };
     const found = discovery.enabled
       ? await scan(rules, clock, this.#stopping.signal)
@@ -80,26 +84,34 @@ export class Lookout {
     if (found.partial !== undefined)
       log.warn({ why: found.partial }, 'not everything could be looked through for projects');
     await take(found);
-    this.#watch(found.entered);
+    const fresh = this.#watch(found.entered);
+    // What came after it was looked at, and before it was watched.
+    const times = await Promise.all(fresh.map((path) => modifiedAt(path)));
+    if (times.some((at) => at !== undefined && at >= begun - COARSE_MS)) this.#lookSoon();
   }
 
-  #watch(entered: readonly string[]): void {
+  /** Gives those that were not watched before. */
+  #watch(entered: readonly string[]): readonly string[] {
     const wanted = new Set(entered.slice(0, WATCHED_MAX));
     for (const [path, watcher] of this.#watchers) {
       if (wanted.has(path)) continue;
       watcher.close();
       this.#watchers.delete(path);
     }
-    for (const path of wanted) if (!this.#watchers.has(path)) this.#watchOne(path);
+    const fresh = [...wanted].filter((path) => !this.#watchers.has(path));
+    for (const path of fresh) this.#watchOne(path);
+    return fresh;
+  }
+
+  #lookSoon(): void {
+    this.#cancelSettle();
+    this.#cancelSettle = this.#options.clock.after(SETTLE_MS, () => void this.look());
   }
 
   #watchOne(path: string): void {
     if (this.#stopping.signal.aborted) return;
     try {
-      const watcher = watch(path, { persistent: false }, () => {
-        this.#cancelSettle();
-        this.#cancelSettle = this.#options.clock.after(SETTLE_MS, () => void this.look());
-      });
+      const watcher = watch(path, { persistent: false }, () => this.#lookSoon());
       watcher.on('error', () => {
         watcher.close();
         this.#watchers.delete(path);

@@ -197,8 +197,11 @@ export function watchTranscript(options: TranscriptWatch): () => void {
     const path = await options.find();
     if (stopped) return;
     if (path === undefined) {
+      const before = watchers.size;
       for (const directory of [dirname(options.projects), options.projects, options.likely])
         add(directory, () => void look());
+      // It may have come since the look.
+      if (watchers.size > before) void look();
       return;
     }
     if (!watchers.has(path)) {

@@ -129,6 +129,27 @@ describe('the transcript as proof', () => {
     expect(await lastPermissionMode(file)).toBe('bypassPermissions');
   });
 
+  it('is found also when it appears between the look and the watch', async () => {
+    const projects = join(directory, 'projects');
+    let looks = 0;
+    const grown = new Promise<string>((resolve) => {
+      const stop = watchTranscript({
+        projects,
+        likely: join(projects, '-shop'),
+        find: async () => {
+          const found = await findTranscript(projects, 'sess-1');
+          if ((looks += 1) === 1) await appendFile(file, `${JSON.stringify(user)}\n`);
+          return found;
+        },
+        onGrowth: (path) => {
+          stop();
+          resolve(path);
+        },
+      });
+    });
+    expect(await grown).toBe(file);
+  });
+
   it('is watched also before it is there', async () => {
     const projects = join(directory, 'projects');
     const grown = new Promise<string>((resolve) => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CodexApprovals } from '../../../../src/daemon/agents/codex/approvals.ts';
 import type { Dialog, DialogVerdict } from '../../../../src/daemon/agents/codex/approvals.ts';
 import { verifySocket } from '../../../../src/daemon/agents/codex/connection.ts';
@@ -222,9 +222,7 @@ describe('questions', () => {
       const { approvals, dialogs, sent, open } = setUp(taking);
       approvals.asked(asked(1, 'a'), undefined);
       open.get(dialogs[0]?.ref ?? '')?.({ verdict: 'deny', message: 'Denied by owner: not on a Friday' });
-      await vi.waitFor(() => {
-        expect(sent).toEqual(['u: Denied by owner: not on a Friday', [1, { decision: 'decline' }]]);
-      });
+      await expect.poll(() => sent).toEqual(['u: Denied by owner: not on a Friday', [1, { decision: 'decline' }]]);
     }
   });
 
