@@ -116,7 +116,7 @@ async function build(
     noteStatusLine: async (payload: unknown) => late.usage?.noteStatusLine(payload),
   };
   const sessions = await startSessions(options, { machineId, home, store, projects, approvals, usage: ears }, stops);
-  const { book, delivery, plain, hooks, managed, decisions, questions, servers } = sessions;
+  const { book, delivery, plain, hooks, managed, decisions, questions, servers, heard } = sessions;
   const { launcher, agents } = launchParts(options, {
     machineId,
     missions: store.missions,
@@ -223,6 +223,7 @@ async function build(
     questions,
     hooks,
     hookTally,
+    heard,
     status,
     clock,
     log,

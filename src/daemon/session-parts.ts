@@ -43,6 +43,8 @@ export interface SessionParts {
   /** All desks that wait for people. */
   readonly decisions: DecisionDesks;
   readonly servers: AgentServers;
+  /** A sign of life of a session. */
+  readonly heard: (session: string) => void;
 }
 
 export async function startSessions(
@@ -179,5 +181,6 @@ export async function startSessions(
   await heartbeats.start();
   await delivery.start();
   const decisions = new DecisionDesks([questions, dialogs], desk);
-  return { book, delivery, plain, hooks, managed, questions, decisions, servers: codex };
+  const heard = (session: string): void => activities.heard(session);
+  return { book, delivery, plain, hooks, managed, questions, decisions, servers: codex, heard };
 }

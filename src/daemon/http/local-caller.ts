@@ -90,6 +90,19 @@ export interface Identities {
   readonly home: string;
 }
 
+/**
+ * Who a request of the local API is from. Throws as LocalKey and readCaller do. A session that calls is alive, also while a tool of ours waits in it for an hour.
+ */
+export function admit(
+  request: IncomingMessage,
+  options: Identities & { readonly key: LocalKey; readonly heard: (session: string) => void },
+): Identity {
+  options.key.check(request);
+  const identity = identify(readCaller(request), options);
+  if (identity.session !== undefined) options.heard(identity.session.id);
+  return identity;
+}
+
 export function identify(caller: Caller, { book, runners, projects, home }: Identities): Identity {
   const session = ownSession(caller, book) ?? runSession(caller, book, runners);
   const project = session?.project ?? projects.forDirectory(caller.cwd ?? home).id;

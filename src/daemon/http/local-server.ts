@@ -39,7 +39,7 @@ import type { Inbox } from '../store/inbox.ts';
 import type { AnswerClaims } from './answer-claims.ts';
 import { hookRouter } from './hook-router.ts';
 import type { HookTally } from './hook-tally.ts';
-import { identify, readCaller, type Identity, type LocalKey } from './local-caller.ts';
+import { admit, type Identity, type LocalKey } from './local-caller.ts';
 import { MessageWaits } from './message-waits.ts';
 import { missionRoutes } from './mission-routes.ts';
 import { peopleRoutes } from './people-routes.ts';
@@ -61,6 +61,8 @@ export interface LocalOptions {
   readonly inbox: Inbox;
   readonly hooks: AgentHooks;
   readonly hookTally: HookTally;
+  /** A session called. */
+  readonly heard: (session: string) => void;
   readonly status: () => Promise<LocalStatus>;
   readonly clock: Clock;
   readonly log: Log;
@@ -81,11 +83,7 @@ const OK = { ok: true as const };
 export function localApp(options: LocalOptions): Express {
   const app = newApp();
   app.use(hookRouter(options));
-  const { key } = options;
-  const api = new Api<Identity>((request) => {
-    key.check(request);
-    return identify(readCaller(request), options);
-  });
+  const api = new Api<Identity>((request) => admit(request, options));
   messageRoutes(api, options);
   inboxRoutes(api, options);
   machineRoutes(api, options);

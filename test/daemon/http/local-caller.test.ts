@@ -1,10 +1,13 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { identify } from '../../../src/daemon/http/local-caller.ts';
+import { admit, identify, LocalKey } from '../../../src/daemon/http/local-caller.ts';
 import type { Caller } from '../../../src/daemon/ports.ts';
 import type { RunnerLookup } from '../../../src/daemon/sessions/managed.ts';
 import { LiveSessions } from '../../../src/daemon/sessions/session-book.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { newId } from '../../../src/protocol/ids.ts';
+import { CALLER_HEADERS } from '../../../src/protocol/local-api.ts';
 import { Project, Session } from '../../../src/protocol/model.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -76,5 +79,27 @@ describe('who a caller is', () => {
   it('nobody in a run whose session has ended', () => {
     book.end('gemini-run', 'it ended');
     expect(who({ agent: 'gemini', runner: RUN })).toBe('srv-lab');
+  });
+});
+
+describe('a request', () => {
+  const KEY = 'the-key-of-the-local-api-0123456789';
+  const request = (headers: Record<string, string>): IncomingMessage =>
+    Object.assign(new IncomingMessage(new Socket()), { headers });
+  const taken = (headers: Record<string, string>): readonly string[] => {
+    const heard: string[] = [];
+    const options = { book, runners, projects, home: '/home/ada', key: new LocalKey(KEY) };
+    admit(request(headers), { ...options, heard: (session) => heard.push(session) });
+    return heard;
+  };
+  const own = { [CALLER_HEADERS.agent]: 'claude', [CALLER_HEADERS.pid]: '300' };
+
+  it('is a sign of life of its session, which may wait in a tool of ours for long', () => {
+    expect(taken({ authorization: `Bearer ${KEY}`, ...own })).toEqual(['claude-own']);
+    expect(taken({ authorization: `Bearer ${KEY}` })).toEqual([]);
+  });
+
+  it('without the key is nobody’s', () => {
+    expect(() => taken(own)).toThrow(/key of the local API/);
   });
 });
