@@ -159,7 +159,7 @@ export class MessageFlow {
   }
 
   /** Our own words to an agent, where its machine still belongs to the mesh. */
-  async notice(unit: MessageUnit, told: Notice): Promise<void> {
+  async notice(unit: MessageUnit, told: Notice, topic = told.body): Promise<void> {
     const machine = told.recipient_machine;
     if (this.#parts.directory.standing(machine) !== 'member') return;
     const row = await unit.add(
@@ -188,6 +188,7 @@ export class MessageFlow {
         submittedStep(unit.now, 'hub', 'hub'),
         { state: 'queued', at: unit.now, place: 'hub', proof: null, rule: RULE_NOTICE, by: null, reason: null },
       ],
+      topic,
     );
     await unit.send(machine, 'message', row.id);
   }

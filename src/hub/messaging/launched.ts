@@ -96,7 +96,7 @@ export class Launched {
   async #tellEnd(unit: MessageUnit, mission: MissionRow): Promise<void> {
     if (mission.requester_machine === null) return;
     const agent = `${mission.machine_id}/${mission.project}`;
-    await this.#flow.notice(unit, {
+    const told = {
       thread_id: mission.thread_id,
       sender: mission.session === null ? agent : `${agent}#${mission.session}`,
       sender_agent: agent,
@@ -105,7 +105,8 @@ export class Launched {
       recipient_machine: mission.requester_machine,
       in_reply_to: null,
       body: endText(mission),
-    });
+    };
+    await this.#flow.notice(unit, told, mission.text);
   }
 
   async #answer(unit: MessageUnit, question: MessageRow, mission: MissionRow, text: string): Promise<void> {

@@ -98,9 +98,13 @@ export class MessageUnit {
     return row;
   }
 
-  /** Stores a new message, in a new thread if there is none of its id, with its first steps. */
-  async add(message: NewMessage, steps: readonly [FirstStep, FirstStep]): Promise<MessageRow> {
-    const thread = await this.#threadFor(message);
+  /** Stores a new message, in a new thread (about `topic`) if there is none of its id, with its first steps. */
+  async add(
+    message: NewMessage,
+    steps: readonly [FirstStep, FirstStep],
+    topic: string = message.body,
+  ): Promise<MessageRow> {
+    const thread = await this.#threadFor(message, topic);
     const fresh = {
       ...message,
       version: 2,
@@ -178,12 +182,12 @@ export class MessageUnit {
     this.#dirty.clear();
   }
 
-  async #threadFor(message: NewMessage): Promise<ThreadRow> {
+  async #threadFor(message: NewMessage, topic: string): Promise<ThreadRow> {
     const known = await this.thread(message.thread_id);
     if (known !== undefined) return known;
     const thread: ThreadRow = {
       id: message.thread_id,
-      title: cut(message.body, TITLE_MAX),
+      title: cut(topic, TITLE_MAX),
       participants: '[]',
       message_count: 0,
       created_at: message.created_at,

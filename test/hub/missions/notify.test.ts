@@ -37,6 +37,8 @@ describe('who asked for a mission and wants to know', () => {
       body: `Your mission ${mission.id} at server/app ("count the files") is over, completed. intercom_wait with its id gives you its result.`,
     });
     expect(await hub.pending()).toEqual([]);
+    const { threads } = await hub.core.messaging.threads({ limit: 10 });
+    expect(threads.find(({ id }) => id === mission.threadId)?.title).toBe('count the files');
   });
 
   it('is told of every other end, with the reason', async () => {
