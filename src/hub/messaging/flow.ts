@@ -158,7 +158,7 @@ export class MessageFlow {
     if (answered.sender_machine !== null) await unit.send(answered.sender_machine, 'status', answered.id);
   }
 
-  /** Our own words to an agent, where its machine still belongs to the mesh. */
+  /** Our own words to an agent, where its machine still belongs to the mesh. `topic`: what a conversation that begins with them is called after. */
   async notice(unit: MessageUnit, told: Notice, topic = told.body): Promise<void> {
     const machine = told.recipient_machine;
     if (this.#parts.directory.standing(machine) !== 'member') return;
