@@ -15,6 +15,7 @@ import { safe, styleFor } from '../print/style.ts';
 import type { Style } from '../print/style.ts';
 import { table } from '../print/table.ts';
 import { relative } from '../print/time.ts';
+import { plural } from '../print/words.ts';
 
 interface Json {
   readonly json?: true;
@@ -164,7 +165,7 @@ async function check(context: Context, file: string | undefined, json: boolean):
   for (const warning of warnings) io.out(`${style.yellow('warning')}  ${safe(warning)}\n`);
   if (result.ok)
     io.out(
-      `${style.green('✓')} ${path} is good: ${result.rules.rules.length} rules, else "${result.rules.default}".\n`,
+      `${style.green('✓')} ${path} is good: ${plural(result.rules.rules.length, 'rule')}, else "${result.rules.default}".\n`,
     );
 }
 

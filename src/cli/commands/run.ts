@@ -12,6 +12,7 @@ import { loadAloud } from '../clients/config.ts';
 import type { Context } from '../io.ts';
 import { safe, styleFor } from '../print/style.ts';
 import { relative } from '../print/time.ts';
+import { plural } from '../print/words.ts';
 import { keepNewestBackups } from '../store-backups.ts';
 
 type Mode = 'hub' | 'daemon' | 'standalone';
@@ -141,7 +142,7 @@ async function daemonLines(
   const { hub, projects, sessions } = await daemon.status();
   if (hub.state === 'not_joined') line('hub', `${paint('not part of a mesh yet')}: intercom join`);
   else line('hub', safe(hub.url));
-  line('here', `${daemon.url} · ${projects} projects · ${sessions.length} sessions`);
+  line('here', `${daemon.url} · ${plural(projects, 'project')} · ${plural(sessions.length, 'session')}`);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
