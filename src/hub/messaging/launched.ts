@@ -9,7 +9,7 @@
 import { newId } from '../../protocol/ids.ts';
 import { MESSAGE_BODY_MAX } from '../../protocol/limits.ts';
 import { canMove, hasFailed } from '../../protocol/message-life.ts';
-import { missionIsOver } from '../../protocol/mission-life.ts';
+import { missionIsOver, type MissionState } from '../../protocol/mission-life.ts';
 import { normalizeNewlines, textFault } from '../../protocol/text.ts';
 import type { MissionRow } from '../store/mission-schema.ts';
 import { resultOf } from '../store/missions.ts';
@@ -151,15 +151,18 @@ export class Launched {
   }
 }
 
+/** Ends that people, rules and limits make, in words of ours or of people. Why an agent failed may be its own words. */
+const SAYS_WHY: ReadonlySet<MissionState> = new Set(['denied', 'cancelled', 'timed_out', 'lost']);
+
 /** What the agent that asked for it reads. */
 function endText(mission: MissionRow): string {
   const failed = mission.state === 'completed' && resultOf(mission.result)?.isError === true;
   const state = failed ? 'completed, with an error' : mission.state.replace('_', ' ');
-  const why = mission.reason === null ? '' : `: ${mission.reason}`;
+  const why = mission.reason === null || !SAYS_WHY.has(mission.state) ? '' : `: ${cut(mission.reason, 200)}`;
   const next =
     mission.state === 'denied'
       ? 'Do not ask for it again unless your person asks you to.'
-      : 'intercom_wait with its id gives you its result.';
+      : 'intercom_wait with its id tells you the rest.';
   return `Your mission ${mission.id} at ${mission.machine_id}/${mission.project} ("${cut(mission.text, 80)}") is over, ${state}${why}. ${next}`;
 }
 

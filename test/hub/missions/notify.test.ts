@@ -34,14 +34,14 @@ describe('who asked for a mission and wants to know', () => {
       from: 'server/app#sess-mis1',
       session: 'sess-lap1',
       threadId: mission.threadId,
-      body: `Your mission ${mission.id} at server/app ("count the files") is over, completed. intercom_wait with its id gives you its result.`,
+      body: `Your mission ${mission.id} at server/app ("count the files") is over, completed. intercom_wait with its id tells you the rest.`,
     });
     expect(await hub.pending()).toEqual([]);
     const { threads } = await hub.core.messaging.threads({ limit: 10 });
     expect(threads.find(({ id }) => id === mission.threadId)?.title).toBe('count the files');
   });
 
-  it('is told of every other end, with the reason', async () => {
+  it('is told of every other end, with the reason where that is not the agent’s own words', async () => {
     const failed = await placed(await begin());
     await hub.report('server', failed, { state: 'failed', reason: 'claude is not signed in' });
     const wrong = await placed(await begin());
@@ -54,9 +54,9 @@ describe('who asked for a mission and wants to know', () => {
     await hub.deny((await hub.pending())[0], 'not now');
     const ends = (await told(4)).map(({ body }) => /is over, .*/.exec(body)?.[0]);
     expect(ends).toEqual([
-      'is over, failed: claude is not signed in. intercom_wait with its id gives you its result.',
-      'is over, completed, with an error. intercom_wait with its id gives you its result.',
-      'is over, cancelled: enough. intercom_wait with its id gives you its result.',
+      'is over, failed. intercom_wait with its id tells you the rest.',
+      'is over, completed, with an error. intercom_wait with its id tells you the rest.',
+      'is over, cancelled: enough. intercom_wait with its id tells you the rest.',
       'is over, denied: denied by bob: not now. Do not ask for it again unless your person asks you to.',
     ]);
   });

@@ -92,7 +92,9 @@ export class CodexApprovals {
     this.#desk.open(question.dialog, (verdict) => {
       if (this.#open.get(request.id) !== open || open.answered) return false;
       open.answered = true;
-      void this.#answer(open, question, verdict);
+      this.#answer(open, question, verdict).catch((err: unknown) =>
+        this.#log.warn({ err }, 'Codex could not be answered; its terminal can'),
+      );
       return true;
     });
   }
