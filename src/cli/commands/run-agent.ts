@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AgentCatalogue } from '../../daemon/agents/catalogue.ts';
 import type { CatalogueAgent } from '../../daemon/agents/catalogue.ts';
+import { started } from '../../daemon/agents/program.ts';
 import { attendedPlan, isPlainCall } from '../../daemon/runner/attended.ts';
 import { Person } from '../../daemon/runner/person.ts';
 import { Runner } from '../../daemon/runner/runner.ts';
@@ -89,9 +90,9 @@ async function managed(
     id,
     agent: program.name,
     runtime: 'terminal',
-    executable,
     cwd: io.cwd,
     ...plan,
+    ...started(executable, plan),
     environment: {},
     ...person.size,
   });

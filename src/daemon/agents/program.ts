@@ -61,6 +61,17 @@ export type LaunchPlan = Pick<RunnerSpec, 'argv' | 'environment' | 'files' | 'ho
   readonly through?: readonly string[];
 };
 
+/** What is executed: the agent itself, or who is started in its place. */
+export function started(
+  agent: string,
+  { argv, through }: Pick<LaunchPlan, 'argv' | 'through'>,
+): { readonly executable: string; readonly argv: string[] } {
+  const [driver, ...before] = through ?? [];
+  return driver === undefined
+    ? { executable: agent, argv: [...argv] }
+    : { executable: driver, argv: [...before, agent, ...argv] };
+}
+
 /** What happened, in one language for all agents. */
 export type AgentEvent =
   | { readonly kind: 'session'; readonly session: string; readonly model?: string; readonly transcript?: string }
@@ -116,6 +127,11 @@ export interface AgentProgram {
   /** What is not in it does not hold. */
   readonly limits: readonly LimitNote[];
   plan(request: LaunchRequest): LaunchPlan;
+  /**
+   * For a start in a person's own terminal: which of their arguments the plan must know as `flags`; undefined: with these it is started as it is, without a plan. Absent: the plan
+   * need know none.
+   */
+  attended?(args: readonly string[]): readonly string[] | undefined;
   /** What it prints for `--version`, as a version; undefined: not understood. */
   parseVersion(output: string): string | undefined;
   fold(runtime: MissionRuntime): JournalFold;

@@ -14,7 +14,7 @@ import { agentEnvironment, passableEnvironment } from './environment.ts';
 import { pause } from './journal-queue.ts';
 import { limitsOf } from './limits.ts';
 import { GO_ON, missionPrompt } from './prompt.ts';
-import type { LaunchPlan } from '../agents/program.ts';
+import { started } from '../agents/program.ts';
 import type { RunnerFiles } from './runner-files.ts';
 import type { LauncherConfig } from '../../config/launcher.ts';
 import type { MissionRow, WorktreeFacts } from '../store/mission-rows.ts';
@@ -114,15 +114,6 @@ export async function writeSpec(
     rawLogMax: 16 * 1024 * 1024,
   };
   return parts.files.writeSpec(spec);
-}
-
-/** The agent itself, or who drives it. */
-function started(
-  agent: string,
-  { argv, through }: LaunchPlan,
-): { readonly executable: string; readonly argv: string[] } {
-  const [driver, ...before] = through ?? [];
-  return driver === undefined ? { executable: agent, argv } : { executable: driver, argv: [...before, agent, ...argv] };
 }
 
 /** Starts the runner and waits for its record. Throws `failed` with the last of its output where it ended before. */

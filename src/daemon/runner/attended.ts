@@ -18,7 +18,7 @@ export interface AttendedRequest {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export type AttendedPlan = Pick<LaunchPlan, 'argv' | 'environment' | 'files' | 'hooks'> & {
+export type AttendedPlan = Pick<LaunchPlan, 'argv' | 'environment' | 'files' | 'hooks' | 'through'> & {
   readonly session?: string;
   readonly screen?: string;
 };
@@ -88,6 +88,14 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
     'update',
     'doctor',
     'help',
+    'agents',
+    'archive',
+    'unarchive',
+    'delete',
+    'remote-control',
+    'exec-server',
+    'migrate-rollouts',
+    'migrate-nfs-db',
   ],
   gemini: ['mcp', 'extensions', 'skills', 'hooks', 'gemma', 'help'],
   opencode: [
@@ -133,18 +141,21 @@ export function attendedPlan(request: AttendedRequest): AttendedPlan {
     environment: choosesSession ? withoutSession(plan) : plan.environment,
     files: plan.files,
     hooks: plan.hooks,
+    ...(plan.through === undefined ? {} : { through: plan.through }),
     ...(choosesSession || plan.session === undefined ? {} : { session: plan.session }),
     screen: plan.screen ?? program.name,
   };
 }
 
-/** Undefined: this agent cannot be planned for here (its hooks are not installed); it runs as it is. */
-function planOf({ program, cwd, directory, intercom, env }: AttendedRequest): LaunchPlan | undefined {
+/** Undefined: this agent cannot be planned for here (its hooks are not installed, or with these arguments); it runs as it is. */
+function planOf({ program, args, cwd, directory, intercom, env }: AttendedRequest): LaunchPlan | undefined {
+  const flags = program.attended === undefined ? [] : program.attended(args);
+  if (flags === undefined) return undefined;
   try {
     return program.plan({
       runtime: 'terminal',
       prompt: NO_PROMPT,
-      flags: [],
+      flags,
       cwd,
       limits: {},
       uuid: randomUUID(),

@@ -31,8 +31,9 @@ export function hookFile(): Record<string, string> {
   return { [HOOK_SCRIPT]: HOOK_TEXT };
 }
 
-export function startFile(where: Where): Record<string, string> {
-  const server = [...overrides(where), 'app-server', '--listen', socketUrl(where)];
+/** `configuration`: options of the same kind that are given to the terminal. */
+export function startFile(where: Where, configuration: readonly string[] = []): Record<string, string> {
+  const server = [...overrides(where), ...configuration, 'app-server', '--listen', socketUrl(where)];
   return { [START_SCRIPT]: startText(server.map(shellWord).join(' '), where) };
 }
 

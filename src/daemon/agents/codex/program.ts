@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import type { AgentProgram, LaunchPlan, LaunchRequest, LimitNote, Verified } from '../program.ts';
+import { configurationIn } from './by-hand.ts';
 import { CodexFold } from './fold.ts';
 import { hookFile, overrides, PROMPT_FILE, startFile, startThrough } from './launch-files.ts';
 
@@ -69,6 +70,7 @@ export const codexProgram: AgentProgram = {
   canFork: true,
   verified: VERIFIED,
   limits: LIMITS,
+  attended: configurationIn,
   plan: (request) => (request.runtime === 'headless' ? headless(request) : terminal(request)),
   parseVersion: (output) => /\bcodex(?:-cli)? (\d+\.\d+\.\d+)/.exec(output)?.[1],
   fold: (runtime) => new CodexFold(runtime),
@@ -108,7 +110,7 @@ function terminal(request: LaunchRequest): LaunchPlan {
     through: startThrough(request),
     argv: [...again, '-C', cwd, ...flags, '--', ...session, words],
     environment: loopbackPastProxy(request.env),
-    files: { ...hookFile(), ...startFile(request), ...(long ? { [PROMPT_FILE]: prompt } : {}) },
+    files: { ...hookFile(), ...startFile(request, configurationIn(flags)), ...(long ? { [PROMPT_FILE]: prompt } : {}) },
     hooks: true,
     input: [],
     closeInput: false,
