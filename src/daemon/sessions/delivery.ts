@@ -389,7 +389,7 @@ export class DeliveryEngine implements Delivery {
     if (!(await this.#options.store.move(id, ['written', 'held_at_terminal'], { to: 'dispatched', reason }))) return;
     const session = entry.session === undefined ? undefined : this.#options.book.get(entry.session);
     const hooksHeard = session !== undefined && this.#portOf(session)?.hooksHeard(session.id) === true;
-    const byHooks = isChannel(entry.rung) && !untried && hooksHeard;
+    const byHooks = isChannel(entry.rung) && entry.rung !== 'typed' && !untried && hooksHeard;
     this.#enqueue(entry, byHooks);
     this.#expiry.add(entry.message.expiresAt);
     this.#pump();

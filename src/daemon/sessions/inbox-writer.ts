@@ -177,7 +177,8 @@ export class InboxWriter {
       'no way into an inbox',
     );
     const { taken } = this.#options.claim(lane.session);
-    const byHooks = this.#options.hooksHeard(lane.session);
+    // An idle terminal that is typed into has no hook until its person says something: it is tried again.
+    const byHooks = this.#options.rungOf(lane.session) !== 'typed' && this.#options.hooksHeard(lane.session);
     this.#options.giveBack(taken, byHooks);
     const delay = Math.min(RETRY_FIRST_MS * 2 ** Math.min(lane.failures - 1, 10), RETRY_LONGEST_MS);
     if (!byHooks && taken.length > 0 && !this.#stopped) this.#later(lane, delay);

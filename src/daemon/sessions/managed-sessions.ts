@@ -31,8 +31,8 @@ import type {
   RunnerLookup,
 } from './managed.ts';
 
-/** What a terminal takes as one typed text (DaemonFrame `type`). */
-const TYPED_MAX = 2000;
+/** What any agent's box shows whole, also in a narrow terminal: Gemini's has ten lines, and what cannot be seen whole in it cannot be confirmed. */
+const TYPED_MAX = 600;
 
 export interface ManagedBookOptions {
   readonly book: SessionBook;
@@ -330,11 +330,15 @@ class Attached implements ManagedSession {
   }
 }
 
-/** As much as is typed at once; the rest is fetched by the agent. */
-function typedText(text: string): string {
-  if (text.length <= TYPED_MAX) return text;
+/** One line, because Enter would send each of several, and as much as is typed at once; the rest is fetched by the agent. */
+export function typedText(text: string): string {
+  const line = text
+    .trim()
+    .replace(/\s*\n\s*/g, ' ⏎ ')
+    .replaceAll('\t', ' ');
+  if (line.length <= TYPED_MAX) return line;
   const end = ' … (cut; read the rest with intercom_check_inbox or intercom_history)';
-  return text.slice(0, TYPED_MAX - end.length).replace(/[\ud800-\udbff]$/, '') + end;
+  return line.slice(0, TYPED_MAX - end.length).replace(/[\ud800-\udbff]$/, '') + end;
 }
 
 const OUTCOMES: Readonly<Record<Exclude<TypingOutcome, 'typed'>, string>> = {

@@ -216,6 +216,19 @@ describe('the inbox socket', () => {
     expect(await stateOf(message)).toBe('seen');
   });
 
+  it('a terminal that cannot be typed into now is tried again, although its hooks were heard: idle, none of them comes by itself', async () => {
+    book.put(session('aaaa', { rung: 'typed', state: 'idle' }));
+    agent.heard.add('aaaa');
+    agent.behaviour = 'closed';
+    const message = mail();
+    await arrive(message);
+    await pass(3000);
+    agent.behaviour = 'take';
+    await pass(30_000);
+    expect(agent.wakes).toHaveLength(1);
+    expect(shownIn('aaaa', message)).toEqual([1]);
+  });
+
   it('gives up, and says so, when the agent never shows what it takes', async () => {
     book.put(session('aaaa'));
     agent.behaviour = 'lose';

@@ -7,6 +7,7 @@ import { STALE_MS } from '../../../src/daemon/sessions/activity/verdict.ts';
 import { NotSent } from '../../../src/daemon/sessions/agent-port.ts';
 import type { ManagedRun } from '../../../src/daemon/sessions/managed.ts';
 import { ManagedBook } from '../../../src/daemon/sessions/managed-sessions.ts';
+import { fits } from '../../../src/daemon/terminal/gate.ts';
 import { LiveSessions } from '../../../src/daemon/sessions/session-book.ts';
 import { silentLog } from '../../../src/platform/log.ts';
 import { newId } from '../../../src/protocol/ids.ts';
@@ -210,7 +211,10 @@ describe('an agent without an adapter', () => {
     outcome = 'person_typing';
     await expect(channel?.send(WAKE)).rejects.toThrow(NotSent);
     await channel?.send({ ...WAKE, text: 'x'.repeat(5000) }).catch(() => undefined);
-    expect(typed.every((text) => text.length <= 2000)).toBe(true);
+    await channel?.send({ ...WAKE, text: '[intercom] Message:\n<m>\nfirst\n\tsecond\n</m>\n' }).catch(() => undefined);
+    // As the typing gate takes it, and as a box shows it whole.
+    expect(typed.every((text) => fits(text) && text.length <= 600)).toBe(true);
+    expect(typed.at(-1)).toBe('[intercom] Message: ⏎ <m> ⏎ first ⏎ second ⏎ </m>');
   });
 
   it('headless, its input is the way in, and a prompt that comes back proves it', async () => {

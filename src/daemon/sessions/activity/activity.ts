@@ -123,7 +123,7 @@ function takeEvent(activity: Activity, event: EventSeen): Activity {
     case 'ends':
       return { ...activity, ended: { at, source }, waits: [], tools: [], limit: undefined };
     case 'starts':
-      return { ...activity, ...turnOver(activity, event), word: { says: 'idle', at, source } };
+      return { ...activity, ...turnOver(activity, event), word: { says: 'idle', at, source, isStart: true } };
     case 'takes_prompt':
       return { ...activity, ...turnOver(activity, event), limit: undefined, word: { says: 'busy', at, source } };
     case 'ends_turn':

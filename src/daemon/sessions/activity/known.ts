@@ -18,6 +18,8 @@ export interface EventWord {
   readonly says: 'idle' | 'busy' | 'background';
   readonly at: number;
   readonly source: EventSeen['source'];
+  /** Its session has begun, and did nothing since. */
+  readonly isStart?: boolean;
 }
 
 export interface RunningTool {

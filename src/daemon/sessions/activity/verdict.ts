@@ -25,6 +25,7 @@ interface Word {
   readonly at: number;
   readonly source: StateSource;
   readonly wait?: SessionWait | undefined;
+  readonly isStart?: boolean;
 }
 
 export function verdict(activity: Activity, now: number): ActivityState {
@@ -44,10 +45,12 @@ export function nextLook(activity: Activity, now: number): number | undefined {
   const { screen, limit: limited, ended, firstSeen, answeredAt } = activity;
   if (ended !== undefined) return undefined;
   const resetAt = limited?.wait.resetAt ?? screen?.wait?.resetAt;
+  const word = newestWord(activity);
   const times = [
     ...(answeredAt === undefined ? [] : [answeredAt + ANSWERED_MS]),
     firstSeen + STARTING_MS,
     ...(screen === undefined ? [] : [screen.at + LATE_MS, screen.at + STALE_MS]),
+    ...(screen?.shows === 'dialog' && word !== undefined ? [word.at + LATE_MS] : []),
     ...(resetAt === undefined ? [] : [Date.parse(resetAt)]),
   ].filter((time) => time > now);
   return times.length === 0 ? undefined : Math.min(...times);
@@ -85,7 +88,9 @@ function witnessed(activity: Activity, now: number): ActivityState | undefined {
   switch (screen.shows) {
     case 'dialog': {
       const isOwn = screen.menu === true && word.says !== 'busy';
-      const isLater = screen.at > word.at && now - word.at >= LATE_MS && now - screen.at >= LATE_MS;
+      // Some start their session behind their own dialog (Gemini CLI, behind the one about trust): what stands there when it has begun was not answered.
+      const isLater =
+        (screen.at > word.at || word.isStart === true) && now - word.at >= LATE_MS && now - screen.at >= LATE_MS;
       if (screen.wait === undefined || isOwn || !isLater || word.says === 'waiting') return undefined;
       return waits(screen.wait, screen.at, 'screen', 'likely');
     }

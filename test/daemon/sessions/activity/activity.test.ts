@@ -289,6 +289,18 @@ const TABLE: readonly Row[] = [
     is: 'idle registry certain',
   },
   {
+    what: 'trust, asked before its session is said to begin',
+    seen: [screen(1, 'dialog', trust), hook(2, { does: 'starts' })],
+    after: 4,
+    is: `waiting trust “${trust.what}” screen likely`,
+  },
+  {
+    what: 'a session that begins when that was answered',
+    seen: [screen(1, 'dialog', trust), hook(2, { does: 'starts' }), screen(2.5, 'prompt')],
+    after: 4,
+    is: 'idle hook certain',
+  },
+  {
     what: 'a dialog that no event told',
     seen: [prompt(1), screen(3, 'dialog', { kind: 'question', what: 'Which?' })],
     after: 4,
