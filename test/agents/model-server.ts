@@ -92,11 +92,12 @@ export abstract class ModelServer<Ask extends ModelAsk, Reply> {
     }
   }
 
+  /** Since it was asked last: what one test left behind is not the next one's fault. */
   expectNoneUnknown(): void {
-    const [first] = this.unknown;
+    const [first] = this.unknown.splice(0);
     if (first !== undefined)
       throw new Error(`The model was asked something that no rule of the test knows: ${first.news.slice(0, 500)}`);
-    const [call] = this.refused;
+    const [call] = this.refused.splice(0);
     if (call !== undefined) throw new Error(`The model was asked for ${call}, which it does not have.`);
   }
 

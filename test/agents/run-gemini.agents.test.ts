@@ -73,7 +73,6 @@ describe.skipIf(command === undefined)(`intercom run gemini (${GEMINI_VERSION})`
     await shell.shows(/TOLD WHERE THE REST IS/, 60_000);
 
     await shell.type('/quit');
-    await shell.press('Enter');
-    await shell.shows(/code=0/);
+    await shell.enter(shell.shows(/code=0/, 60_000));
   });
 });

@@ -80,6 +80,19 @@ export class Tmux {
     }
   }
 
+  /** Presses Enter until something came of it: right after fast typing some take it for a part of what is pasted (Gemini CLI). */
+  async enter<T>(done: Promise<T>): Promise<T> {
+    const over = { is: false };
+    const watched = done.finally(() => (over.is = true));
+    // Whoever awaits it hears of a failure.
+    watched.catch(() => undefined);
+    while (!over.is) {
+      await this.press('Enter');
+      await Promise.race([watched.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 500))]);
+    }
+    return watched;
+  }
+
   /** Closes the terminal, as a person closes its window, if it is still there. */
   async close(): Promise<void> {
     await this.tmux('kill-server').catch(() => undefined);
