@@ -63,7 +63,8 @@ export class Tmux {
   /** Types text as a person does, without Enter. */
   async type(text: string): Promise<void> {
     await this.tmux('send-keys', '-l', text);
-    await this.shows(new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').slice(0, 60)));
+    // Its beginning: what is longer goes over the line.
+    await this.shows(new RegExp(text.slice(0, 60).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
   }
 
   /** Keys by tmux's names: Enter, Escape, C-c. */
