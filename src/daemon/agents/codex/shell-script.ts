@@ -2,10 +2,12 @@
  * The script in a command as Codex tells it: the words of its argv, quoted and joined (Rust's `shlex::try_join`, Codex 0.169.0), mostly `/bin/bash -lc '…'`. The shell around it is
  * Codex' own, and its terminal does not show it either; a person, and a rule about commands, mean what stands in it.
  *
- * Invariant: what is returned is what runs. What is not exactly a shell with one script is returned as it came.
+ * Invariant: what is returned is what runs. What is not exactly a shell of the machine with one script is returned as it came: a `./bash` in a project is any program.
  */
 
-const SHELL = /(?:^|\/)(?:ba|z|da|k)?sh$/;
+/** By its name, or in one of the system's own folders. */
+const SHELL =
+  /^(?:\/bin\/|\/usr\/bin\/|\/usr\/local\/bin\/|\/opt\/homebrew\/bin\/|\/run\/current-system\/sw\/bin\/)?(?:ba|z|da|k)?sh$/;
 const RUNS_SCRIPT = /^-l?c$/;
 
 export function shellScript(command: string): string {

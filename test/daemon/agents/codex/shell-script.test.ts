@@ -28,6 +28,11 @@ describe('the script in a command of Codex', () => {
     "/bin/bash -lc 'open",
     "bash  -lc 'one'",
     "/opt/not-a-sh-at-all -lc 'one'",
+    // What an agent may have written itself is no shell of the machine's.
+    './bash -lc x',
+    'tools/bash -lc x',
+    '/home/ada/shop/bash -lc x',
+    '/usr/bin/../../tmp/bash -lc x',
     'crash -lc x',
     "ENV=1 bash -lc 'x'",
     '',
